@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+
+// Command prove runs every layer of the proofs and writes what came of it to
+// docs/RELIABILITY-REPORT.md. It must be run in the root of the repository.
+//
+//	go run ./chaos/prove -seeds 2000 -runs 10 -duration 4m
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	seeds := flag.Int("seeds", 2000, "seeds of the simulation")
+	runs := flag.Int("runs", 10, "runs of real processes")
+	duration := flag.Duration("duration", 4*time.Minute, "length of each of them")
+	label := flag.String("label", "full", "what kind of run the report says this is")
+	notes := flag.String("notes", "docs/reliability-notes.md", "file whose text ends the report")
+	out := flag.String("o", "docs/RELIABILITY-REPORT.md", "the report")
+	flag.Parse()
+	if err := prove(*seeds, *runs, *duration, *label, *notes, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "prove:", err)
+		os.Exit(1)
+	}
+}
+
+// step is one command of a proof and the lines of its output that count.
+type step struct {
+	title string
+	args  []string
+	keep  *regexp.Regexp
+}
+
+var (
+	totals     = regexp.MustCompile(`total: .*|^ok .*|^FAIL.*|^\s+I\d+: .*|^panic: .*|seed=\d+ .*`)
+	states     = regexp.MustCompile(`^ok .*|^FAIL.*|--- (PASS|FAIL).*|states.*`)
+	everything = regexp.MustCompile(`.+`)
+)
+
+func prove(seeds, runs int, duration time.Duration, label, notes, out string) error {
+	steps := []step{
+		{"L1: exhaustive search over the core", []string{"go", "test", "-count=1", "-v", "./internal/model"}, states},
+		{"L2: metastore with the real raft in virtual time", []string{"go", "test", "-count=1", "-v", "-timeout", "60m", "-run", "TestSimulation", "./internal/metastore", "-sim.seeds", fmt.Sprint(max(3, seeds/20))}, regexp.MustCompile(`^ok .*|^FAIL.*|I\d+: .*`)},
+		{"L2: whole nodes, raft, documents in virtual time", []string{"go", "test", "-count=1", "-v", "-timeout", "60m", "-run", "TestSeeds", "./internal/sim", "-seeds", fmt.Sprint(seeds), "-shrink", "0"}, totals},
+		{"L4: mutants", []string{"go", "run", "./chaos/mutants"}, everything},
+	}
+	for i := range runs {
+		page := filepath.Join(os.TempDir(), fmt.Sprintf("chaos-%d.html", i+1))
+		steps = append(steps, step{
+			fmt.Sprintf("L3: real processes, seed %d", i+1),
+			[]string{"go", "run", "./chaos", "-duration", duration.String(), "-every", "3s", "-seed", fmt.Sprint(i + 1), "-json", "-report", page},
+			everything,
+		})
+	}
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("# Reliability report\n\nWritten by `make prove`. Kind of run: **%s**.\n", label)
+	say("- date: %s\n- commit: %s\n- machine: %s/%s, %d cores, %s", time.Now().UTC().Format("2006-01-02 15:04 UTC"),
+		capture("git", "describe", "--always", "--dirty"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	failed := 0
+	for _, s := range steps {
+		fmt.Println("==", strings.Join(s.args, " "))
+		begin := time.Now()
+		text, err := exec.Command(s.args[0], s.args[1:]...).CombinedOutput()
+		verdict := "passed"
+		if err != nil {
+			failed++
+			verdict = "FAILED"
+		}
+		say("\n## %s: %s in %v\n\n    %s\n\n```", s.title, verdict, time.Since(begin).Round(time.Second), strings.Join(s.args, " "))
+		for _, line := range pick(text, s.keep) {
+			say("%s", line)
+		}
+		say("```")
+		fmt.Println(verdict)
+		// After every step: a run that is interrupted has its report, too.
+		if err := write(out, b.String(), notes); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d steps failed; see %s", failed, len(steps), out)
+	}
+	return nil
+}
+
+// write writes the report, with the notes behind it.
+func write(out, text, notes string) error {
+	extra, err := os.ReadFile(notes)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, []byte(text+"\n"+string(extra)), 0o644)
+}
+
+// pick returns the lines of text that count, no more than a screen or two.
+func pick(text []byte, keep *regexp.Regexp) []string {
+	const most = 60
+	var lines []string
+	for line := range bytes.Lines(text) {
+		if found := keep.Find(bytes.TrimRight(line, "\n")); found != nil && len(lines) < most {
+			lines = append(lines, string(found[:min(len(found), 1500)]))
+		}
+	}
+	return lines
+}
+
+func capture(args ...string) string {
+	out, err := exec.Command(args[0], args[1:]...).Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+
+package gate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe"
+	"github.com/troupe-go/troupe/internal/wire"
+)
+
+// kindHear is the kind of the one actor per node that hears what other nodes
+// tell the gates.
+const kindHear = "gate"
+
+// topicInfo is where gates tell their load; topicFind is where players' actors
+// look for their sessions.
+const (
+	topicInfo = "gate.info"
+	topicFind = "gate.find"
+)
+
+// topicOf is where one gate is told things.
+func topicOf(gate string) string { return "gate.to." + gate }
+
+// A Cluster connects a node with the gates: Join it on every node, make a Gate
+// on those that serve clients.
+//
+// Nodes talk to a gate through the topic that only its node subscribes to: one
+// message per gate whatever the number of sessions, in order per sender.
+type Cluster struct {
+	node  *troupe.Node
+	codec *wire.Codec // of gateMessage
+
+	mu    sync.Mutex
+	gate  *Gate
+	heard map[string]heardInfo
+	calls map[uint64]chan releaseReply // requests to other gates
+	next  uint64
+}
+
+type heardInfo struct {
+	info Info
+	at   time.Time
+}
+
+// infoInterval is how often a gate tells the others its load; infoTTL is how
+// long they believe it.
+const (
+	infoInterval = time.Second
+	infoTTL      = 5 * time.Second
+)
+
+// Join registers what gates and pushing actors need. Call it on every node of
+// the cluster that serves clients, pushes to them, or hands out gates; after
+// New and before Start.
+func Join(node *troupe.Node) (*Cluster, error) {
+	codec, err := newGateCodec()
+	if err != nil {
+		return nil, fmt.Errorf("gate: join: %w", err)
+	}
+	c := &Cluster{node: node, codec: codec, heard: make(map[string]heardInfo), calls: make(map[uint64]chan releaseReply)}
+	hear := troupe.Pool[hearActor](kindHear, troupe.Size(1), troupe.MailboxLimit(1<<16), troupe.MailboxBytes(64<<20))
+	if err := node.Register(hear); err != nil {
+		return nil, fmt.Errorf("gate: join: %w", err)
+	}
+	troupe.Provide(node, c)
+	return c, nil
+}
+
+// NewGate makes the node's gate. Name, Backend and Peers of cfg are filled in.
+// A node has one gate at a time. Start the node before the first Serve.
+func (c *Cluster) NewGate(cfg Config) (*Gate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gate != nil && !c.gate.stopped.Load() {
+		return nil, fmt.Errorf("%w: node %q has a gate already", ErrConfig, c.node.Name())
+	}
+	cfg.Name = c.node.Name()
+	cfg.Backend = NewNodeBackend(c.node)
+	cfg.Peers = &nodePeers{c}
+	cfg.announce = c.announce
+	g, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.gate = g
+	return g, nil
+}
+
+// Gates returns the gates heard of within the last five seconds, for
+// LoginConfig.Gates.
+func (c *Cluster) Gates(context.Context) ([]Info, error) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []Info
+	for name, h := range c.heard {
+		if now.Sub(h.at) > infoTTL {
+			delete(c.heard, name)
+			continue
+		}
+		all = append(all, h.info)
+	}
+	return all, nil
+}
+
+// Listen makes this node hear of gates from now on. A node with a gate does so
+// by itself; others that hand out gates call it once, after Start.
+func (c *Cluster) Listen() error {
+	return troupe.Post(troupe.HandleOf(c.node, troupe.Ref{Kind: kindHear, Node: c.node.Name()}), wakeMethod, wakeArgs{})
+}
+
+// announce tells all nodes about the local gate. It tells nobody before the
+// node is a member; the next announcement is infoInterval away.
+func (c *Cluster) announce(i Info) {
+	c.hear(i)
+	if c.member(c.node.Name()) {
+		_ = c.Listen()
+		_ = troupe.Publish(c.node, topicInfo, i)
+	}
+}
+
+// member reports whether a node of that name is in the cluster.
+func (c *Cluster) member(name string) bool {
+	return slices.ContainsFunc(c.node.Members(), func(m troupe.Member) bool { return m.Name == name })
+}
+
+// find asks which gate has the session of a player.
+type find struct {
+	Player troupe.Ref `troupe:"1"`
+}
+
+// ask asks every gate. The local one first: its answer is in the actor's
+// mailbox before anything else can be.
+func (c *Cluster) ask(from troupe.Caller, player troupe.Ref) {
+	if c.found(player) || len(c.node.Members()) == 0 {
+		return
+	}
+	if err := troupe.Publish(from, topicFind, find{player}); err != nil {
+		c.node.Logger().Debug("gate: session not looked for", "player", player, "error", err)
+	}
+}
+
+// found tells the player's actor if its session is at the local gate.
+func (c *Cluster) found(player troupe.Ref) bool {
+	g := c.local()
+	if g == nil {
+		return false
+	}
+	g.mu.RLock()
+	s := g.players[player]
+	g.mu.RUnlock()
+	if s == nil || !s.online() {
+		return false
+	}
+	g.tell(s, Alive, "")
+	return true
+}
+
+func (c *Cluster) hear(i Info) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard[i.Name] = heardInfo{i, time.Now()}
+}
+
+// local returns the node's gate, or nil.
+func (c *Cluster) local() *Gate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gate
+}

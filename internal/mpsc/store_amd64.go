@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+
+//go:build !race && !mpscmodel
+
+package mpsc
+
+import "sync/atomic"
+
+// storeRelease is addr.Store(val) without the wait for earlier stores to become
+// visible: what the goroutine did before is seen by whoever sees val, but what
+// it does next may overtake the store. (addr.Store on amd64 is an XCHG, which
+// stops the processor until the cache line of the message has come over from
+// the consumer's; with it a push and a pop take a third longer.)
+//
+// A plain MOV is such a store: x86 does not reorder stores (Intel SDM vol. 3,
+// 8.2.2), and the compiler cannot see into the function. The race detector
+// cannot either, so with it, as on other processors, Store is used.
+//
+//go:noescape
+func storeRelease(addr *atomic.Uint32, val uint32)
+
+// storeRelease64 is storeRelease for 64 bits.
+//
+//go:noescape
+func storeRelease64(addr *atomic.Uint64, val uint64)

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/troupe-go/troupe/orm"
+	"github.com/troupe-go/troupe/orm/sqldoc"
+)
+
+// Dialect returns the dialect of MySQL and MariaDB. Keys and indexed text are
+// VARBINARY: the text collations that both servers know ignore trailing spaces.
+func Dialect() *sqldoc.Dialect {
+	return &sqldoc.Dialect{
+		Name:  "mysql",
+		Quote: func(ident string) string { return "`" + ident + "`" },
+		Param: func(int) string { return "?" },
+		Key:   "VARBINARY(255)", Int: "BIGINT", Float: "DOUBLE", Text: "VARBINARY(255)",
+		Data:         "LONGTEXT",
+		TableOptions: " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+		Lock:         "DO GET_LOCK('troupe-orm-migrate', 60)",
+		Unlock:       "DO RELEASE_LOCK('troupe-orm-migrate')",
+		ColumnNames: func(ctx context.Context, q sqldoc.Querier, table string) ([]string, error) {
+			return sqldoc.Strings(ctx, q,
+				"SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?", table)
+		},
+		HasIndex: func(ctx context.Context, q sqldoc.Querier, table, index string) (bool, error) {
+			names, err := sqldoc.Strings(ctx, q, "SELECT index_name FROM information_schema.statistics"+
+				" WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? LIMIT 1", table, index)
+			return len(names) > 0, err
+		},
+		Load:     load,
+		Update:   update,
+		Classify: classify,
+		Retry:    retry,
+	}
+}
+
+// load installs the fence and reads the row in one transaction: MySQL has no
+// RETURNING.
+func load(ctx context.Context, db *sql.DB, s *sqldoc.Statements, key string, fence orm.Fence) (orm.Row, error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return orm.Row{}, err
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	if _, err := tx.ExecContext(ctx, installSQL(s), sqldoc.LoadArgs(key, fence)...); err != nil {
+		return orm.Row{}, err
+	}
+	row, err := sqldoc.ReadRow(tx.QueryRowContext(ctx, "SELECT doc_key, generation, epoch, seq, schema_version, data FROM "+
+		s.Quoted()+" WHERE doc_key = ?", key).Scan)
+	if err != nil {
+		return orm.Row{}, err
+	}
+	if row.Token.Fence() != fence {
+		return orm.Row{}, sql.ErrNoRows
+	}
+	return row, tx.Commit()
+}
+
+// installSQL installs a fence. Assignments see what the ones before them have
+// assigned: seq compares the old generation and epoch, epoch the old
+// generation, so this is the only order that works.
+func installSQL(s *sqldoc.Statements) string {
+	return fmt.Sprintf(`INSERT INTO %s (doc_key, generation, epoch, seq, schema_version) VALUES (?, ?, ?, ?, 0)
+ON DUPLICATE KEY UPDATE
+	seq = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), seq,
+		IF(generation = VALUES(generation) AND epoch = VALUES(epoch), ((seq >> 32) + 1) << 32, 0)),
+	epoch = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), epoch, VALUES(epoch)),
+	generation = GREATEST(generation, VALUES(generation))`, s.Quoted())
+}
+
+// chunkSizes are the numbers of rows per statement, so that few statements have
+// to be prepared.
+var chunkSizes = [...]int{256, 128, 64, 32, 16, 8, 4, 2, 1}
+
+// update writes many rows with one INSERT ... ON DUPLICATE KEY UPDATE.
+//
+// The rows exist: loading has created them. Should one be missing, it must not
+// be created. So the statement carries the epoch as -1-epoch; an inserted row
+// has that impossible epoch, the caller sees it and rolls back.
+//
+// A changed row counts 2, an inserted one 1, an unchanged one 0: the count is
+// twice the number of rows exactly when all were changed.
+func update(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes []*orm.Write) (all bool, err error) {
+	all = true
+	for len(writes) > 0 {
+		n := chunkOf(len(writes))
+		affected, err := updateChunk(ctx, tx, s, writes[:n])
+		if err != nil {
+			return false, err
+		}
+		all = all && affected == int64(2*n)
+		writes = writes[n:]
+	}
+	return all, nil
+}
+
+func chunkOf(n int) int {
+	for _, size := range chunkSizes {
+		if n >= size {
+			return size
+		}
+	}
+	return 1
+}
+
+func updateChunk(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes []*orm.Write) (int64, error) {
+	args := make([]any, 0, len(writes)*(6+len(s.Table.Columns)))
+	for _, w := range writes {
+		args = sqldoc.WriteArgs(args, w)
+		epoch := len(args) - len(s.Table.Columns) - 4
+		args[epoch] = -1 - args[epoch].(int64)
+	}
+	stmt, err := s.Prepared(ctx, len(writes), func(n int) string { return updateSQL(s, n) })
+	if err != nil {
+		return 0, err
+	}
+	res, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func updateSQL(s *sqldoc.Statements, rows int) string {
+	cols := s.WriteColumns()
+	var b strings.Builder
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", s.Quoted(), strings.Join(cols, ", "))
+	row := "(" + s.Dialect.Params(1, len(cols)) + ")"
+	b.WriteString(strings.Repeat(row+", ", rows-1) + row)
+	b.WriteString(" ON DUPLICATE KEY UPDATE ")
+	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq)"
+	for _, c := range cols[4:] { // schema_version, data, index columns
+		fmt.Fprintf(&b, "%s = IF(%s, VALUES(%s), %s), ", c, newer, c, c)
+	}
+	fmt.Fprintf(&b, "seq = IF(%s, VALUES(seq), seq)", newer) // last: the others compare it
+	return b.String()
+}

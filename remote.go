@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: MIT
+
+package troupe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/troupe-go/troupe/internal/mpsc"
+	"github.com/troupe-go/troupe/transport"
+)
+
+// frameWriter encodes one frame straight into a connection's buffer. It is
+// pooled, so that a remote send allocates nothing.
+type frameWriter struct {
+	msg message
+	env envelope
+
+	out    reply
+	method AnyMethod
+	result pointer
+	err    error
+
+	limit int
+}
+
+// AppendBinary implements encoding.BinaryAppender.
+func (w *frameWriter) AppendBinary(b []byte) ([]byte, error) {
+	start := len(b)
+	var err error
+	if w.out.call != 0 {
+		b = w.out.appendHead(b)
+		switch w.out.status {
+		case replyOK:
+			b, err = w.method.encodeReply(b, w.result)
+		case replyFailed, replyRefused:
+			b = appendError(b, w.err)
+		}
+	} else {
+		b = w.msg.appendHead(b)
+		b, err = w.env.m.encodeArgs(b, w.env)
+	}
+	if err == nil && len(b)-start > w.limit {
+		err = fmt.Errorf("%w: a message of %d bytes, the limit is %d", ErrTooLarge, len(b)-start, w.limit)
+	}
+	return b, err
+}
+
+func (cl *cluster) writer() *frameWriter {
+	w := cl.frames.Get().(*frameWriter)
+	w.limit = cl.node.cfg.MaxMessageBytes + 4<<10 // the head
+	return w
+}
+
+func (cl *cluster) done(w *frameWriter) {
+	*w = frameWriter{}
+	cl.frames.Put(w)
+}
+
+// orderKey keeps messages to one actor in order on a connection.
+func orderKey(kind uint32, id int64, name string) uint64 {
+	if name != "" {
+		return hashName(name) ^ uint64(kind)
+	}
+	return mix64(uint64(id)) ^ uint64(kind)
+}
+
+// frameRefOf returns ref as it travels.
+func frameRefOf(ref Ref) frameRef {
+	return frameRef{kind: kindHash(ref.Kind), id: ref.ID, name: ref.Name}
+}
+
+// forward sends e to the owner of a remote cell. It is called on the turn. When
+// it returns an error the message is still the caller's.
+func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
+	x := c.extra()
+	cl := c.kind.node.cluster
+	if e.meta != nil && e.meta.toEpoch > cl.meta.Applied() {
+		// The sender knows of a later owner than the directory here, which
+		// may well be this node.
+		x.again = append(x.again, *e)
+		*e = envelope{}
+		c.locateLater(ErrNotOwner)
+		return nil
+	}
+	if !c.sameOwner() {
+		x.again = append(x.again, *e)
+		*e = envelope{}
+		c.follow()
+		return nil
+	}
+	if e.m == flushMethod && e.meta.remote != nil {
+		// What came before it was passed on: it is through when a flush of
+		// our own is.
+		link, epoch, waiter, hops := x.link, x.remote.Epoch, e.meta.remote, e.meta.hops
+		*e = envelope{}
+		if hops >= maxHops {
+			waiter.reply(flushMethod, nil, nil) // going round in a circle
+			return nil
+		}
+		cl.spawn(func() {
+			cl.flush(link, c, epoch, hops)
+			waiter.reply(flushMethod, nil, nil)
+		})
+		return nil
+	}
+	if e.meta != nil && e.meta.remote != nil {
+		// A call from another node: let its caller find the owner itself.
+		e.meta.remote.moved(e.m)
+		e.m.drop(*e)
+		*e = envelope{}
+		return nil
+	}
+	if e.meta != nil && e.meta.hops >= maxHops {
+		return ErrNotOwner
+	}
+	err := cl.send(x.link, c, e, x.remote.Epoch, from, fromEpoch)
+	if err != nil && !c.sameOwner() {
+		x.again = append(x.again, *e) // it went away just now
+		*e = envelope{}
+		c.follow()
+		return nil
+	}
+	return err
+}
+
+// maxHops bounds how often a one-way message is passed on.
+const maxHops = 8
+
+// alive reports whether a session may still act, as far as this node knows.
+func (cl *cluster) alive(session uint64) bool {
+	s, ok := cl.meta.SessionByEpoch(session)
+	return ok && s.Alive()
+}
+
+// sameOwner reports whether the owner that a remote cell forwards to is still
+// the right one, as far as the directory knows here.
+func (c *cell) sameOwner() bool {
+	x := c.extra()
+	owner, ok := c.lookup()
+	if !ok {
+		// Nobody owns it yet: it was sent there to be claimed.
+		m := c.kind.node.cluster.view.Load().bySess[x.remote.Session]
+		return m != nil && !m.Draining
+	}
+	if owner.Epoch < x.remote.Epoch {
+		return true // the directory here is behind
+	}
+	if owner.Session != x.remote.Session {
+		return false
+	}
+	x.remote = owner
+	return true
+}
+
+// follow looks for the owner again after a change. If the old one still lives,
+// what was sent to it has to arrive first (D3).
+func (c *cell) follow() {
+	x := c.extra()
+	c.where.Store(whereUnknown)
+	cl := c.kind.node.cluster
+	if !cl.alive(x.remote.Session) {
+		c.locate()
+		return
+	}
+	c.state, x.locating = stateWaiting, true
+	link, epoch := x.link, x.remote.Epoch
+	cl.spawn(func() {
+		cl.flush(link, c, epoch, 0)
+		c.pushSystem(func(c *cell) {
+			if c.state == stateWaiting && c.extra().locating {
+				c.arrivedFirst()
+				c.locate()
+			}
+		})
+	})
+}
+
+// arrivedFirst puts what came from other nodes while the cell waited for the
+// flush before what was sent here: it may have been sent here earlier, and gone
+// round by the old owner.
+func (c *cell) arrivedFirst() {
+	x := c.extra()
+	var first, then []envelope
+	sort := func(e envelope) {
+		if e.meta != nil && e.meta.hops > 0 {
+			first = append(first, e)
+		} else {
+			then = append(then, e)
+		}
+	}
+	for _, e := range x.again {
+		sort(e)
+	}
+	var e envelope
+	for r := c.pop(&e); r != mpsc.Empty; r = c.pop(&e) {
+		if r == mpsc.Popped {
+			sort(e)
+		} else {
+			runtime.Gosched() // its producer is about to write it
+		}
+	}
+	x.again = append(first, then...)
+}
+
+// flushTimeout bounds the wait for messages that went the old way. They are
+// answered within a round trip unless the old owner has just died, and then
+// nothing more comes from it.
+const flushTimeout = time.Second
+
+// flushMethod is an empty message: when its reply comes, everything that was
+// sent before it on the same way has reached the actor's mailbox.
+var flushMethod = &Method[struct{}, struct{}]{
+	MethodInfo: MethodInfo{Name: "flush", Number: 0, Access: AccessSystem},
+	Invoke:     func(context.Context, any, *struct{}, *struct{}) error { return nil },
+	AppendArgs: func(b []byte, _ *struct{}) []byte { return b },
+	ParseArgs:  func([]byte, *struct{}) error { return nil },
+	AppendReply: func(b []byte, _ *struct{}) []byte {
+		return b
+	},
+	ParseReply: func([]byte, *struct{}) error { return nil },
+}
+
+// flush waits until what was sent to c's id over link has arrived.
+func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
+	ctx, cancel := context.WithTimeout(cl.ctx, flushTimeout)
+	defer cancel()
+	n := cl.node
+	call := n.calls.begin(0, n.now()+int64(flushTimeout))
+	call.m, call.target, call.meta.hops = flushMethod, c, hops
+	e := envelope{m: flushMethod, meta: &call.meta}
+	if err := cl.send(link, c, &e, epoch, Ref{}, 0); err != nil {
+		n.calls.discard(call)
+		return
+	}
+	_, _ = n.calls.wait(ctx, call) // late or failed: go on, see flushTimeout
+}
+
+// send writes e to link. On success the arguments are released, or kept by the
+// call that waits; on an error e is still the caller's.
+func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from Ref, fromEpoch uint64) error {
+	w := cl.writer()
+	defer cl.done(w)
+	m := &w.msg
+	*m = message{kind: c.kind.hash, id: c.id, name: c.name(), method: e.m.Info().Number, epoch: epoch, hops: 1}
+	meta := e.meta
+	var waiting *call
+	if meta != nil {
+		m.hops = meta.hops + 1
+		m.trace = meta.trace
+		if !meta.from.IsZero() {
+			from, fromEpoch = meta.from, meta.fromEpoch
+		}
+		if waiting = meta.call; waiting != nil {
+			m.call = waiting.number()
+			if d := waiting.deadline.Load(); d != 0 {
+				m.budget = uint64(max(d-cl.node.now(), int64(time.Millisecond))) / uint64(time.Millisecond)
+			}
+			for l := meta.chain; l != nil && len(m.chain) < maxChain; l = l.next {
+				m.chain = append(m.chain, frameRefOf(l.ref))
+			}
+			// From now on the arguments are the call's. Once it is sent it
+			// may be answered, and used for another call, at any time.
+			waiting.env = *e
+			waiting.link.Store(link)
+		}
+	}
+	if !from.IsZero() {
+		m.from, m.fromEpoch = frameRefOf(from), fromEpoch
+	}
+	w.env = *e
+	err := link.SendAppend(transport.Meta{Lane: transport.LaneMessages, Key: orderKey(m.kind, m.id, m.name), Now: waiting != nil}, w)
+	if err != nil {
+		if waiting != nil {
+			waiting.env = envelope{}
+			waiting.link.Store(nil)
+		}
+		return sendError(err)
+	}
+	if waiting == nil {
+		e.m.drop(*e)
+	}
+	*e = envelope{}
+	return nil
+}
+
+// sendError gives an error of the transport its public identity.
+func sendError(err error) error {
+	switch {
+	case errors.Is(err, transport.ErrBackpressure):
+		return fmt.Errorf("%w: %w", ErrBackpressure, err)
+	case errors.Is(err, transport.ErrFrameTooLarge), errors.Is(err, ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, ErrEncoding):
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// sendDirect is the fast path to an actor on another node: the sender's
+// goroutine takes the turn of the idle remote cell and writes the frame. It
+// reports false if the message has to queue behind others.
+func (c *cell) sendDirect(from *cell, e *envelope) (sent bool, err error) {
+	if c.where.Load() != whereRemote || !c.tryAcquire() {
+		return false, nil
+	}
+	x := c.extra()
+	if c.state != stateRemote || c.sys.Load() != nil || len(x.again) > 0 || !c.sameOwner() {
+		c.schedule()
+		return false, nil
+	}
+	var ref Ref
+	var epoch uint64
+	if from != nil && from.kind.clustered {
+		ref, epoch = from.ref(), from.epoch.Load()
+	}
+	err = c.kind.node.cluster.send(x.link, c, e, x.remote.Epoch, ref, epoch)
+	c.leaveTurn()
+	return true, err
+}
+
+// remoteReply answers a call from another node.
+type remoteReply struct {
+	cl     *cluster
+	link   transport.Link
+	call   uint64
+	target *cell
+}
+
+func (r *remoteReply) reply(m AnyMethod, result pointer, err error) {
+	w := r.cl.writer()
+	defer r.cl.done(w)
+	w.out = reply{call: r.call, status: replyOK}
+	if r.target != nil {
+		w.out.epoch = r.target.epoch.Load()
+	}
+	w.method, w.result, w.err = m, result, err
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused) && errors.Is(refused.err, ErrStopped):
+		// The node leaves, the id does not: let the caller find its next owner.
+		w.out.status = replyMoved
+	case errors.As(err, &refused):
+		w.out.status, w.err = replyRefused, refused.err
+	case err != nil:
+		w.out.status = replyFailed
+	}
+	r.send(w)
+	if m != nil {
+		m.putReply(result)
+	}
+}
+
+func (r *remoteReply) moved(AnyMethod) {
+	w := r.cl.writer()
+	defer r.cl.done(w)
+	w.out = reply{call: r.call, status: replyMoved}
+	r.send(w)
+}
+
+func (r *remoteReply) send(w *frameWriter) {
+	meta := transport.Meta{Lane: transport.LaneMessages, Key: r.call, Now: true}
+	err := r.link.SendAppend(meta, w)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, ErrEncoding) || errors.Is(err, ErrTooLarge) || errors.Is(err, transport.ErrFrameTooLarge) {
+		// The result cannot travel; say so instead of letting the caller wait.
+		w.out.status, w.err = replyFailed, sendError(err)
+		err = r.link.SendAppend(meta, w)
+	}
+	if err != nil {
+		r.cl.log.Debug("troupe: reply lost", "to", r.link.Peer().NodeID, "err", err)
+	}
+}
