@@ -14,18 +14,25 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const shots = process.env.SHOTS;
-let game;
+let game, ending = false;
 
 async function start() {
   const dir = fileURLToPath(new URL("../..", import.meta.url));
   game = spawn("go", ["run", ".", "-bots", "30", "-http", "127.0.0.1:0", "-headless"], { cwd: dir, stdio: ["ignore", "pipe", "inherit"], detached: true });
-  let text = "";
-  for await (const chunk of game.stdout) {
-    text += chunk;
-    const found = text.match(/http:\/\/[\d.:]+/);
-    if (found) return found[0];
-  }
-  throw new Error(`the game did not start: ${text}`);
+  // The pipe is read to its end: closing it would kill the game with SIGPIPE
+  // at the next line that it prints.
+  return new Promise((resolve, reject) => {
+    let text = "";
+    game.stdout.on("data", (chunk) => {
+      text += chunk;
+      const found = text.match(/http:\/\/[\d.:]+/);
+      if (found) resolve(found[0]);
+    });
+    game.on("exit", (code, signal) => {
+      reject(new Error(`the game did not start (${code ?? signal}): ${text}`));
+      if (!ending) console.error(`FAIL the game ended by itself: ${code ?? signal}\n${text}`);
+    });
+  });
 }
 
 const state = (page) => page.evaluate(() => {
@@ -142,6 +149,7 @@ try {
   failed = 1;
 } finally {
   await browser?.close();
+  ending = true;
   if (game) process.kill(-game.pid, "SIGINT");
 }
 process.exit(failed);
