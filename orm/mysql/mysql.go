@@ -18,7 +18,8 @@ import (
 type Options struct {
 	// Prefix is put before the names of tables. Defaults to "doc_".
 	Prefix string
-	// MaxConns bounds connections. Defaults to 16.
+	// MaxConns bounds the connections for saves and queries, and again those
+	// for loads. Defaults to 16.
 	MaxConns int
 	// Writers is how many of them save at the same time. Defaults to 2.
 	Writers int
@@ -28,30 +29,52 @@ type Options struct {
 // github.com/go-sql-driver/mysql: "user:password@tcp(host:3306)/database". It
 // does not connect yet.
 func Open(dsn string, opts Options) (*sqldoc.Store, error) {
+	return openWith(&loader{}, dsn, opts)
+}
+
+func openWith(l *loader, dsn string, opts Options) (*sqldoc.Store, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("orm/mysql: %w", err)
 	}
-	cfg.ClientFoundRows = false     // Dialect.Update counts changed rows
+	cfg.ClientFoundRows = false     // sqldoc.Dialect.Update counts changed rows
 	cfg.Logger = &mysql.NopLogger{} // errors are returned, and logged by orm.DB
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("orm/mysql: %w", err)
-	}
 	if opts.MaxConns == 0 {
 		opts.MaxConns = 16
 	}
 	if opts.Writers == 0 {
 		opts.Writers = 2
 	}
+	loads := cfg.Clone()
+	loads.InterpolateParams = true // one round trip instead of three
+	if loads.Params == nil {
+		loads.Params = make(map[string]string)
+	}
+	loads.Params["autocommit"] = "0"
+	if l.db, err = pool(loads, opts.MaxConns); err != nil {
+		return nil, err
+	}
+	db, err := pool(cfg, opts.MaxConns)
+	if err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	return sqldoc.New(db, dialect(l), sqldoc.Options{Prefix: opts.Prefix, Writers: opts.Writers, Close: l.close}), nil
+}
+
+func pool(cfg *mysql.Config, conns int) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("orm/mysql: %w", err)
+	}
 	db := sql.OpenDB(connector)
-	db.SetMaxOpenConns(opts.MaxConns)
-	db.SetMaxIdleConns(opts.MaxConns)
-	return sqldoc.New(db, Dialect(), sqldoc.Options{Prefix: opts.Prefix, Writers: opts.Writers}), nil
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
 }
 
 // The server's error numbers that matter here.
 const (
+	errSyntax         = 1064
 	errNoSuchTable    = 1146
 	errBadField       = 1054
 	errPacketTooLarge = 1153
