@@ -100,7 +100,7 @@ func updateSQL(s *sqldoc.Statements, rows int) string {
 	row := "(" + s.Dialect.Params(1, len(cols)) + ")"
 	b.WriteString(strings.Repeat(row+", ", rows-1) + row)
 	b.WriteString(" ON DUPLICATE KEY UPDATE ")
-	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq)"
+	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq) AND seq >> 32 = VALUES(seq) >> 32"
 	for _, c := range cols[4:] { // schema_version, data, index columns
 		fmt.Fprintf(&b, "%s = IF(%s, VALUES(%s), %s), ", c, newer, c, c)
 	}

@@ -6,9 +6,8 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"fmt"
+	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/troupe-go/troupe/orm"
@@ -17,23 +16,29 @@ import (
 
 // loader installs fences and reads rows.
 //
-// A load does not wait for the disk. It returns when the fence is in the row
-// and the row is read; the row's lock keeps everybody else from writing it, and
-// the commit follows at once, on the same connection, in the background. Should
-// the server die before, the fence is gone, and with it the right of its owner,
-// whose first save is then refused: that save waits for the lock, too, so
-// nothing that was acknowledged can be lost.
-//
-// Its connections have autocommit off: the statement begins the transaction.
+// A load waits neither for the fence to be written nor for the disk: it locks
+// the row, reads it and returns. The fence is written and committed at once, on
+// the same connection, in the background. Until then the lock keeps everybody
+// else from loading or writing the row, the new owner's first save included. If
+// the fence is lost on the way, because the connection or the server dies, so is
+// the right of its owner: that save is refused, and nothing that was
+// acknowledged can be lost. A fence of generation 0 is waited for: see
+// orm.Store.
 type loader struct {
-	db *sql.DB
-	// noReturning: the server is MySQL, which has no INSERT ... RETURNING.
-	noReturning atomic.Bool
-	commits     sync.WaitGroup
+	// db has connections with autocommit off: the first statement begins the
+	// transaction. The server ends those that are idle for idleTimeout, so that
+	// a node that falls silent in the middle does not keep its locks.
+	db      *sql.DB
+	commits sync.WaitGroup
 }
 
-// commitTimeout bounds the commit of a load.
-const commitTimeout = 15 * time.Second
+const (
+	// idleTimeout is when the server gives up an idle connection of a loader;
+	// the pool does so before that.
+	idleTimeout = 15 * time.Second
+	// commitTimeout bounds the commit of a load.
+	commitTimeout = 15 * time.Second
+)
 
 // load is the Dialect.Load of MySQL and MariaDB.
 func (l *loader) load(ctx context.Context, _ *sql.DB, s *sqldoc.Statements, key string, fence orm.Fence) (orm.Row, error) {
@@ -41,47 +46,70 @@ func (l *loader) load(ctx context.Context, _ *sql.DB, s *sqldoc.Statements, key 
 	if err != nil {
 		return orm.Row{}, err
 	}
-	row, err := l.install(ctx, conn, s, key, fence)
+	row, err := readLocked(ctx, conn, s, key)
+	if errors.Is(err, sql.ErrNoRows) {
+		row, err = create(ctx, conn, s, key)
+	}
 	if err != nil {
-		discard(conn) // whatever the transaction has done ends with it
+		discard(conn) // its transaction ends with it
 		return orm.Row{}, err
 	}
-	l.commits.Add(1)
-	go func() {
-		defer l.commits.Done()
-		commit(conn)
-	}()
-	if row.Token.Fence() != fence {
-		return orm.Row{}, sql.ErrNoRows
+	if !orm.CanLoad(row.Token, fence) {
+		return orm.Row{}, errors.Join(sql.ErrNoRows, finish(conn, "ROLLBACK"))
 	}
+	row.Token = orm.LoadToken(row.Token, fence)
+	token := row.Token
+	if fence.Generation == 0 { // its number must survive a crash of the server
+		return row, install(conn, s, key, token)
+	}
+	l.commits.Go(func() {
+		_ = install(conn, s, key, token) // see loader
+	})
 	return row, nil
 }
 
-// install returns the row with the fence in it, or with a newer one.
-func (l *loader) install(ctx context.Context, conn *sql.Conn, s *sqldoc.Statements, key string, fence orm.Fence) (orm.Row, error) {
-	const columns = "doc_key, generation, epoch, seq, schema_version, data"
-	if !l.noReturning.Load() {
-		row, err := sqldoc.ReadRow(conn.QueryRowContext(ctx,
-			installSQL(s)+" RETURNING "+columns, sqldoc.LoadArgs(key, fence)...).Scan)
-		if number(err) != errSyntax {
-			return row, err
-		}
-		l.noReturning.Store(true)
-	}
-	if _, err := conn.ExecContext(ctx, installSQL(s), sqldoc.LoadArgs(key, fence)...); err != nil {
-		return orm.Row{}, err
-	}
-	return sqldoc.ReadRow(conn.QueryRowContext(ctx, "SELECT "+columns+" FROM "+s.Quoted()+" WHERE doc_key = ?", key).Scan)
+func readLocked(ctx context.Context, conn *sql.Conn, s *sqldoc.Statements, key string) (orm.Row, error) {
+	return sqldoc.ReadRow(conn.QueryRowContext(ctx, "SELECT doc_key, generation, epoch, seq, schema_version, data FROM "+
+		s.Quoted()+" WHERE doc_key = ? FOR UPDATE", key).Scan)
 }
 
-func commit(conn *sql.Conn) {
+// create makes the row of a document that was never loaded, and reads it again:
+// somebody else may have been faster. Only then does it hold the row.
+func create(ctx context.Context, conn *sql.Conn, s *sqldoc.Statements, key string) (orm.Row, error) {
+	// Looking for an absent row has locked the gap; two that insert into it
+	// would end in a deadlock.
+	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		return orm.Row{}, err
+	}
+	insert := "INSERT IGNORE INTO " + s.Quoted() + " (doc_key, generation, epoch, seq, schema_version) VALUES (?, 0, 0, 0, 0)"
+	if _, err := conn.ExecContext(ctx, insert, key); err != nil {
+		return orm.Row{}, err
+	}
+	return readLocked(ctx, conn, s, key)
+}
+
+// install writes the fence and ends the transaction.
+func install(conn *sql.Conn, s *sqldoc.Statements, key string, token orm.Token) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+	_, err := conn.ExecContext(ctx, "UPDATE "+s.Quoted()+" SET generation = ?, epoch = ?, seq = ? WHERE doc_key = ?",
+		int64(token.Generation), int64(token.Epoch), int64(token.Seq), key)
+	if err != nil {
 		discard(conn)
-		return
+		return err
 	}
-	_ = conn.Close() // back to the pool
+	return finish(conn, "COMMIT")
+}
+
+// finish ends the transaction and gives the connection back to the pool.
+func finish(conn *sql.Conn, how string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, how); err != nil {
+		discard(conn)
+		return err
+	}
+	return conn.Close() // back to the pool
 }
 
 // discard closes the connection for good.
@@ -94,16 +122,4 @@ func discard(conn *sql.Conn) {
 func (l *loader) close() error {
 	l.commits.Wait()
 	return l.db.Close()
-}
-
-// installSQL installs a fence. Assignments see what the ones before them have
-// assigned: seq compares the old generation and epoch, epoch the old
-// generation, so this is the only order that works.
-func installSQL(s *sqldoc.Statements) string {
-	return fmt.Sprintf(`INSERT INTO %s (doc_key, generation, epoch, seq, schema_version) VALUES (?, ?, ?, ?, 0)
-ON DUPLICATE KEY UPDATE
-	seq = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), seq,
-		IF(generation = VALUES(generation) AND epoch = VALUES(epoch), ((seq >> 32) + 1) << 32, 0)),
-	epoch = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), epoch, VALUES(epoch)),
-	generation = GREATEST(generation, VALUES(generation))`, s.Quoted())
 }

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -29,10 +30,6 @@ type Options struct {
 // github.com/go-sql-driver/mysql: "user:password@tcp(host:3306)/database". It
 // does not connect yet.
 func Open(dsn string, opts Options) (*sqldoc.Store, error) {
-	return openWith(&loader{}, dsn, opts)
-}
-
-func openWith(l *loader, dsn string, opts Options) (*sqldoc.Store, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("orm/mysql: %w", err)
@@ -51,9 +48,12 @@ func openWith(l *loader, dsn string, opts Options) (*sqldoc.Store, error) {
 		loads.Params = make(map[string]string)
 	}
 	loads.Params["autocommit"] = "0"
+	loads.Params["wait_timeout"] = strconv.Itoa(int(idleTimeout.Seconds()))
+	l := &loader{}
 	if l.db, err = pool(loads, opts.MaxConns); err != nil {
 		return nil, err
 	}
+	l.db.SetConnMaxIdleTime(idleTimeout / 2)
 	db, err := pool(cfg, opts.MaxConns)
 	if err != nil {
 		return nil, errors.Join(err, l.db.Close())
@@ -74,7 +74,6 @@ func pool(cfg *mysql.Config, conns int) (*sql.DB, error) {
 
 // The server's error numbers that matter here.
 const (
-	errSyntax         = 1064
 	errNoSuchTable    = 1146
 	errBadField       = 1054
 	errPacketTooLarge = 1153

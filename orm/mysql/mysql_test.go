@@ -38,26 +38,11 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestConformanceOfMySQL takes the way of servers without INSERT ... RETURNING,
-// whatever the server is.
-func TestConformanceOfMySQL(t *testing.T) {
-	ormtest.Run(t, func(t *testing.T) orm.Store {
-		l := &loader{}
-		l.noReturning.Store(true)
-		return openLoader(t, l, dsn(t))
-	}, "Find", "Batch", "Groups") // they do not depend on it
-}
-
 // open returns a store with tables of its own, dropped at the end.
 func open(t *testing.T, dsn string) *sqldoc.Store {
 	t.Helper()
-	return openLoader(t, &loader{}, dsn)
-}
-
-func openLoader(t *testing.T, l *loader, dsn string) *sqldoc.Store {
-	t.Helper()
 	prefix := newPrefix()
-	s, err := openWith(l, dsn, Options{Prefix: prefix})
+	s, err := Open(dsn, Options{Prefix: prefix})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,4 +74,3 @@ func (t *Troupe) Close() error {
 
 // Stats returns what the DB counted.
 func (t *Troupe) Stats() orm.Stats { return t.db.Stats() }
-
