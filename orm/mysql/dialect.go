@@ -33,10 +33,11 @@ func dialect(l *loader) *sqldoc.Dialect {
 				" WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? LIMIT 1", table, index)
 			return len(names) > 0, err
 		},
-		Load:     l.load,
-		Update:   update,
-		Classify: classify,
-		Retry:    retry,
+		Load:          l.load,
+		VolatileLoads: true,
+		Update:        update,
+		Classify:      classify,
+		Retry:         retry,
 	}
 }
 

@@ -38,8 +38,12 @@ func (k *ownersKey) run(steps int) {
 	k.activate(rand.IntN(2))
 	for range steps {
 		switch n := rand.IntN(100); {
-		case n < 60:
+		case n < 50:
 			k.buy(k.owner, true)
+		case n < 60:
+			ctx, cancel := context.WithTimeout(context.Background(), rand.N(30*time.Millisecond))
+			_ = k.owner.tick(ctx) // see check
+			cancel()
 		case n < 75:
 			k.buy(k.owner, false)
 		case n < 80: // in order
@@ -164,7 +168,11 @@ func (k *ownersKey) check(a *ownersActor, before []int64, newest orm.Token) {
 	if n := int64(len(a.doc.Data.Purchases)); a.doc.Data.Count != n {
 		t.Errorf("owner %d: %d purchases, the count is %d", k.id, n, a.doc.Data.Count)
 	}
-	if k.world.atomic && a.doc.Data.Count != a.twin.Data.Count {
+	// When one of the loads is forgotten, the owner may see two times at once;
+	// nothing that it saves may come from that.
+	key, _ := orm.Key(a.ref)
+	_, torn := k.world.forgot.Load(forgotten(key, a.fence))
+	if k.world.atomic && !torn && a.doc.Data.Count != a.twin.Data.Count {
 		t.Errorf("owner %d: count %d, its twin's %d", k.id, a.doc.Data.Count, a.twin.Data.Count)
 	}
 }
