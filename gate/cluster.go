@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/troupe-go/troupe"
@@ -36,6 +37,9 @@ type Cluster struct {
 	node  *troupe.Node
 	codec *wire.Codec // of gateMessage
 
+	// hearer is the node's actor, once it is there.
+	hearer atomic.Pointer[hearActor]
+
 	mu    sync.Mutex
 	gate  *Gate
 	heard map[string]heardInfo
@@ -48,11 +52,13 @@ type heardInfo struct {
 	at   time.Time
 }
 
-// infoInterval is how often a gate tells the others its load; infoTTL is how
-// long they believe it.
+// infoInterval is how often a gate tells the others its load. Who was not heard
+// for infoFresh may be dead and is named only when nobody else is; after infoTTL
+// a gate is forgotten.
 const (
 	infoInterval = time.Second
-	infoTTL      = 5 * time.Second
+	infoFresh    = 2500 * time.Millisecond
+	infoTTL      = 10 * time.Second
 )
 
 // Join registers what gates and pushing actors need. Call it on every node of
@@ -92,21 +98,32 @@ func (c *Cluster) NewGate(cfg Config) (*Gate, error) {
 	return g, nil
 }
 
-// Gates returns the gates heard of within the last five seconds, for
-// LoginConfig.Gates.
+// Gates returns the gates of the cluster's members that were heard of within
+// the last two and a half seconds, for LoginConfig.Gates. When there is none,
+// as under heavy load, it returns those of the last ten.
 func (c *Cluster) Gates(context.Context) ([]Info, error) {
 	now := time.Now()
+	members := map[string]bool{c.node.Name(): true}
+	for _, m := range c.node.Members() {
+		members[m.Name] = true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var all []Info
+	var fresh, late []Info
 	for name, h := range c.heard {
-		if now.Sub(h.at) > infoTTL {
+		switch age := now.Sub(h.at); {
+		case age > infoTTL || !members[name]:
 			delete(c.heard, name)
-			continue
+		case age > infoFresh:
+			late = append(late, h.info)
+		default:
+			fresh = append(fresh, h.info)
 		}
-		all = append(all, h.info)
 	}
-	return all, nil
+	if len(fresh) == 0 {
+		return late, nil
+	}
+	return fresh, nil
 }
 
 // Listen makes this node hear of gates from now on. A node with a gate does so
@@ -166,6 +183,17 @@ func (c *Cluster) hear(i Info) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heard[i.Name] = heardInfo{i, time.Now()}
+}
+
+// speaker is who the gate's messages to other nodes come from: the node's
+// actor, which may speak until the node has handed everything over, while the
+// node itself says nothing new from the moment it begins to stop. A session on
+// its way and the pushes behind it must not be lost in between.
+func (c *Cluster) speaker() troupe.Caller {
+	if a := c.hearer.Load(); a != nil {
+		return a
+	}
+	return c.node
 }
 
 // local returns the node's gate, or nil.

@@ -146,6 +146,7 @@ func (f *Fleet) failed(name string, err error) {
 	case errors.Is(err, context.Canceled), errors.Is(err, client.ErrClosed):
 		kind = "closed"
 	}
+	f.cfg.Logger.Warn("bot's call failed", "call", name, "error", err)
 	f.mu.Lock()
 	f.errors[name+": "+kind]++
 	f.mu.Unlock()
