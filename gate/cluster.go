@@ -5,7 +5,6 @@ package gate
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +38,8 @@ type Cluster struct {
 
 	// hearer is the node's actor, once it is there.
 	hearer atomic.Pointer[hearActor]
+	// stays are the members' sessions by name, nil before the first change.
+	stays atomic.Pointer[map[string]uint64]
 
 	mu    sync.Mutex
 	gate  *Gate
@@ -75,6 +76,7 @@ func Join(node *troupe.Node) (*Cluster, error) {
 		return nil, fmt.Errorf("gate: join: %w", err)
 	}
 	troupe.Provide(node, c)
+	node.WatchMembers(func(troupe.MemberEvent) { c.noteMembers() })
 	return c, nil
 }
 
@@ -103,16 +105,12 @@ func (c *Cluster) NewGate(cfg Config) (*Gate, error) {
 // as under heavy load, it returns those of the last ten.
 func (c *Cluster) Gates(context.Context) ([]Info, error) {
 	now := time.Now()
-	members := map[string]bool{c.node.Name(): true}
-	for _, m := range c.node.Members() {
-		members[m.Name] = true
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var fresh, late []Info
 	for name, h := range c.heard {
 		switch age := now.Sub(h.at); {
-		case age > infoTTL || !members[name]:
+		case age > infoTTL || name != c.node.Name() && !c.member(name):
 			delete(c.heard, name)
 		case age > infoFresh:
 			late = append(late, h.info)
@@ -142,9 +140,34 @@ func (c *Cluster) announce(i Info) {
 	}
 }
 
+// noteMembers keeps what every message to a gate looks up. It is called for each
+// change, one at a time.
+func (c *Cluster) noteMembers() {
+	stays := make(map[string]uint64)
+	for _, m := range c.node.Members() {
+		stays[m.Name] = m.Session
+	}
+	c.stays.Store(&stays)
+}
+
+// stayOf returns the number of a member's present stay in the cluster.
+func (c *Cluster) stayOf(name string) (session uint64, ok bool) {
+	if stays := c.stays.Load(); stays != nil {
+		session, ok = (*stays)[name]
+		return session, ok
+	}
+	for _, m := range c.node.Members() {
+		if m.Name == name {
+			return m.Session, true
+		}
+	}
+	return 0, false
+}
+
 // member reports whether a node of that name is in the cluster.
 func (c *Cluster) member(name string) bool {
-	return slices.ContainsFunc(c.node.Members(), func(m troupe.Member) bool { return m.Name == name })
+	_, ok := c.stayOf(name)
+	return ok
 }
 
 // find asks which gate has the session of a player.

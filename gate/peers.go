@@ -81,16 +81,6 @@ func (c *Cluster) probe(ctx context.Context, gate string) chan bool {
 	return result
 }
 
-// stayOf returns the number of the node's present stay in the cluster.
-func (c *Cluster) stayOf(name string) (session uint64, ok bool) {
-	for _, m := range c.node.Members() {
-		if m.Name == name {
-			return m.Session, true
-		}
-	}
-	return 0, false
-}
-
 func (c *Cluster) begin() (call uint64, replies chan releaseReply) {
 	replies = make(chan releaseReply, 1)
 	c.mu.Lock()
