@@ -18,6 +18,7 @@ type gateMessage struct {
 	Release *releaseCall  `troupe:"3"`
 	Reply   *releaseReply `troupe:"4"`
 	Follow  *followArgs   `troupe:"5"`
+	Batch   *batchArgs    `troupe:"6"`
 }
 
 type deliverArgs struct {
@@ -98,6 +99,8 @@ func (c *Cluster) handle(m *gateMessage) error {
 	case m.Deliver != nil:
 		_, err := g.Deliver(m.Deliver.Push, m.Deliver.Sessions...)
 		return err
+	case m.Batch != nil:
+		return g.deliverBatch(m.Batch)
 	case m.End != nil && m.End.Replaced:
 		return g.Replace(m.End.Session)
 	case m.End != nil:
