@@ -78,7 +78,7 @@ func All(linked ...Library) []compare.Case {
 // would write without a library.
 func Plain() []Library {
 	return []Library{troupeLibrary(), goroutineLibrary(), channel(100), channel(1024), linkedLibrary(), mutexLibrary(),
-		rawTCP(), remoteInline()}
+		rawTCP(), remoteInline(), handwritten()}
 }
 
 // Roles returns the other processes that the libraries may start.
