@@ -144,10 +144,12 @@ type process struct {
 // clock is the clock of a machine. It goes on while a process is paused or
 // down, as CLOCK_BOOTTIME does.
 type clock struct {
-	rate   int64 // error in parts per million
-	offset int64
-	wall   int64 // how far the wall clock is off
-	broken bool  // stood still or exceeded the bound: I4 does not hold there
+	rate    int64 // error in parts per million
+	offset  int64
+	wall    int64 // how far the wall clock is off
+	broken  bool  // stood still under the present lease: I4 does not hold there
+	stops   int   // how often it stood still
+	stopped bool
 }
 
 // local is the time on the process's clock.
@@ -160,9 +162,10 @@ func (p *process) local() int64 {
 	return t
 }
 
-// wallMillis is what time.Now says there.
+// wallMillis is what time.Now says there. The clock is coarse, so that two who
+// mint ids with one worker number at a time are likely to collide.
 func (p *process) wallMillis() int64 {
-	return 1_800_000_000_000 + (p.w.now+p.clock.wall)/millisecond
+	return 1_800_000_000_000 + (p.w.now+p.clock.wall)/second*1000
 }
 
 func (p *process) kill() {
