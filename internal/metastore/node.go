@@ -165,7 +165,11 @@ func (n *Node) raftConfig(logger hclog.Logger) *raft.Config {
 	c.ProtocolVersion = 3 // pinned: raft does not negotiate it
 	c.HeartbeatTimeout = n.cfg.ElectionTimeout
 	c.ElectionTimeout = n.cfg.ElectionTimeout
-	c.LeaderLeaseTimeout = n.cfg.ElectionTimeout / 2
+	// As long as Raft allows: followers that are only slow, on a machine with
+	// too much to do, must not cost the leader its place, and with it every
+	// session another TTL. An isolated leader grants nothing meanwhile, because
+	// everything that grants is a committed entry.
+	c.LeaderLeaseTimeout = n.cfg.ElectionTimeout
 	c.BatchApplyCh = false // breaks Apply's timeouts; the packer batches
 	c.SnapshotThreshold = n.cfg.SnapshotEvery
 	c.TrailingLogs = n.cfg.TrailingLogs
