@@ -14,6 +14,9 @@ const (
 	second      = int64(1e9)
 )
 
+// maxEvents, and a tenth of it more per second, is far above what a run needs.
+const maxEvents = 50_000
+
 // world is everything of one run. It has one goroutine.
 type world struct {
 	plan   Plan
@@ -110,7 +113,9 @@ func (w *world) run(until int64) {
 		default:
 			e.do()
 		}
-		w.stats.Events++
+		if w.stats.Events++; w.stats.Events > maxEvents+int(w.now/second)*maxEvents/10 {
+			w.check.fail("I13: %d events so far: something goes round for ever", w.stats.Events)
+		}
 	}
 	w.now = max(w.now, until)
 }
