@@ -20,14 +20,16 @@ import (
 )
 
 func main() {
-	seeds := flag.Int("seeds", 2000, "seeds of the simulation")
+	seeds := flag.Int("seeds", 2000, "seeds of the simulation of whole nodes")
+	coreSeeds := flag.Int("core-seeds", 2000, "seeds of the simulation of the core")
+	coreLength := flag.Duration("core-length", 9*time.Minute, "virtual time of faults for each of those")
 	runs := flag.Int("runs", 10, "runs of real processes")
 	duration := flag.Duration("duration", 4*time.Minute, "length of each of them")
 	label := flag.String("label", "full", "what kind of run the report says this is")
 	notes := flag.String("notes", "docs/reliability-notes.md", "file whose text ends the report")
 	out := flag.String("o", "docs/RELIABILITY-REPORT.md", "the report")
 	flag.Parse()
-	if err := prove(*seeds, *runs, *duration, *label, *notes, *out); err != nil {
+	if err := prove(*seeds, *coreSeeds, *coreLength, *runs, *duration, *label, *notes, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "prove:", err)
 		os.Exit(1)
 	}
@@ -46,9 +48,11 @@ var (
 	everything = regexp.MustCompile(`.+`)
 )
 
-func prove(seeds, runs int, duration time.Duration, label, notes, out string) error {
+func prove(seeds, coreSeeds int, coreLength time.Duration, runs int, duration time.Duration, label, notes, out string) error {
 	steps := []step{
 		{"L1: exhaustive search over the core", []string{"go", "test", "-count=1", "-v", "./internal/model"}, states},
+		{"L2: the core in one goroutine", []string{"go", "test", "-count=1", "-v", "-timeout", "60m", "-run", "TestSeeds", "./internal/coresim", "-seeds", fmt.Sprint(coreSeeds), "-length", coreLength.String(), "-shrink", "0"}, totals},
+		{"L2: the core in one goroutine: the same seed is the same run; wall clocks; rules left out", []string{"go", "test", "-count=1", "-v", "-run", "TestRepro|TestWall|TestRules", "./internal/coresim"}, states},
 		{"L2: metastore with the real raft in virtual time", []string{"go", "test", "-count=1", "-v", "-timeout", "60m", "-run", "TestSimulation", "./internal/metastore", "-sim.seeds", fmt.Sprint(max(3, seeds/20))}, regexp.MustCompile(`^ok .*|^FAIL.*|I\d+: .*`)},
 		{"L2: whole nodes, raft, documents in virtual time", []string{"go", "test", "-count=1", "-v", "-timeout", "60m", "-run", "TestSeeds", "./internal/sim", "-seeds", fmt.Sprint(seeds), "-shrink", "0"}, totals},
 		{"L4: mutants", []string{"go", "run", "./chaos/mutants"}, everything},
@@ -57,7 +61,7 @@ func prove(seeds, runs int, duration time.Duration, label, notes, out string) er
 		page := filepath.Join(os.TempDir(), fmt.Sprintf("chaos-%d.html", i+1))
 		steps = append(steps, step{
 			fmt.Sprintf("L3: real processes, seed %d", i+1),
-			[]string{"go", "run", "./chaos", "-duration", duration.String(), "-every", "3s", "-seed", fmt.Sprint(i + 1), "-json", "-report", page},
+			[]string{"go", "run", "./chaos", "-duration", duration.String(), "-every", "1500ms", "-seed", fmt.Sprint(i + 1), "-json", "-report", page},
 			everything,
 		})
 	}
