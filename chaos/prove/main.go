@@ -50,7 +50,7 @@ type step struct {
 }
 
 var (
-	totals     = regexp.MustCompile(`total: .*|^ok .*|^FAIL.*|^\s+I\d+: .*|^panic: .*|seed=\d+ .*`)
+	totals     = regexp.MustCompile(`total: .*|^ok .*|^FAIL.*|^\s+I\d+: .*|^panic: .*|seed \d+:.*`)
 	states     = regexp.MustCompile(`^ok .*|^FAIL.*|--- (PASS|FAIL).*|states.*`)
 	everything = regexp.MustCompile(`.+`)
 )
