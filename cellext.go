@@ -52,10 +52,11 @@ type cellExt struct {
 	locating bool // waits for an owner
 	moving   *move
 	tries    int
-	gated    bool          // waits for the lease's gate
-	opened   []func(*cell) // to be run when the gate opens
-	answered atomic.Uint64 // newest epoch of a reply from another node; any goroutine
-	popped   uint32        // since the last look at waiting senders
+	gated    bool                 // waits for the lease's gate
+	opened   []func(*cell)        // to be run when the gate opens
+	answered atomic.Uint64        // newest epoch of a reply from another node; any goroutine
+	stamped  atomic.Pointer[meta] // of one-way messages from this activation; any goroutine
+	popped   uint32               // since the last look at waiting senders
 
 	mu       sync.Mutex
 	children map[*cell]struct{}

@@ -230,8 +230,9 @@ func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
 	defer cancel()
 	n := cl.node
 	call := n.calls.begin(0, n.now()+int64(flushTimeout))
-	call.m, call.target, call.meta.hops = flushMethod, c, hops
-	e := envelope{m: flushMethod, meta: &call.meta}
+	call.m, call.target = flushMethod, c
+	// Not the call's own meta: it would keep the hops for its next user.
+	e := envelope{m: flushMethod, meta: &meta{call: call, hops: hops}}
 	if err := cl.send(link, c, &e, epoch, Ref{}, 0); err != nil {
 		n.calls.discard(call)
 		return
@@ -253,6 +254,7 @@ func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from
 		m.trace = meta.trace
 		if !meta.from.IsZero() {
 			from, fromEpoch = meta.from, meta.fromEpoch
+			m.fromSession = meta.fromSession
 		}
 		if waiting = meta.call; waiting != nil {
 			m.call = waiting.number()

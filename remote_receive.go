@@ -154,7 +154,7 @@ func (c *cell) runReentrant(e envelope, m *meta) {
 func (cl *cluster) metaOf(from transport.Link, msg *message, c *cell) *meta {
 	m := &meta{toEpoch: msg.epoch, hops: max(msg.hops, 1), trace: msg.trace, fromEpoch: msg.fromEpoch}
 	if msg.from.kind != 0 {
-		m.from = cl.refOf(msg.from)
+		m.from, m.fromSession = cl.refOf(msg.from), cl.sessionOf(from.Peer().NodeID, msg)
 	}
 	if msg.call != 0 {
 		m.remote = &remoteReply{cl: cl, link: from, call: msg.call, target: c}

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"syscall"
@@ -76,12 +77,24 @@ func main() {
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
 
+	tuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mmo:", err)
 		os.Exit(1)
+	}
+}
+
+// tuneMemory trades memory for time: a game server has more of the first. The
+// variables of the runtime have the last word.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(1500 << 20)
 	}
 }
 
@@ -198,7 +211,9 @@ func watch(ctx context.Context, s *server.Server, fleet *bots.Fleet, o options, 
 		case <-warm:
 			fleet.ResetLatencies()
 		case <-kill:
-			_ = s.KillRandom() // the node that was chosen may be down already
+			if s.KillRandom() == nil { // the node that was chosen may be down already
+				fleet.NoteKill()
+			}
 		case <-roll:
 			s.RollInBackground()
 		case <-second.C:

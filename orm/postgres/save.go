@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/troupe-go/troupe/orm"
 	"github.com/troupe-go/troupe/orm/sqldoc"
@@ -59,42 +60,6 @@ func arrayType(kind orm.ColumnKind) string {
 	return "bigint"
 }
 
-// saveArgs turns writes into arrays.
-func (st *statements) saveArgs(writes []*orm.Write) []any {
-	n := len(writes)
-	keys, data := make([]string, n), make([]*string, n)
-	generations, epochs, seqs, schemas := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	for i, w := range writes {
-		keys[i] = w.Key
-		generations[i], epochs[i], seqs[i] = int64(w.Token.Generation), int64(w.Token.Epoch), int64(w.Token.Seq)
-		schemas[i] = int64(w.Schema)
-		if w.Data != nil {
-			text := string(w.Data)
-			data[i] = &text
-		}
-	}
-	args := []any{keys, generations, epochs, seqs, schemas, data}
-	for c, col := range st.Table.Columns {
-		switch col.Kind {
-		case orm.ColumnFloat:
-			args = append(args, column[float64](writes, c))
-		case orm.ColumnText:
-			args = append(args, column[string](writes, c))
-		default:
-			args = append(args, column[int64](writes, c))
-		}
-	}
-	return args
-}
-
-func column[T any](writes []*orm.Write, c int) []T {
-	out := make([]T, len(writes))
-	for i, w := range writes {
-		out[i], _ = w.Index[c].(T)
-	}
-	return out
-}
-
 // Save implements orm.Store: all groups in one transaction, less those that
 // turn out to be fenced.
 func (s *Store) Save(ctx context.Context, groups []orm.Group) ([]orm.Outcome, error) {
@@ -123,13 +88,31 @@ func (s *Store) Save(ctx context.Context, groups []orm.Group) ([]orm.Outcome, er
 // saveAlone writes documents that do not depend on each other: the statement is
 // its own transaction, and what is not fenced is saved.
 func (s *Store) saveAlone(ctx context.Context, part sqldoc.TableWrites) ([]*orm.Write, error) {
+	conn, err := s.saves.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
 	st := s.statements(part.Table)
-	tag, err := s.saves.Exec(ctx, st.save, st.saveArgs(part.Writes)...)
+	args := st.encodeArrays(part.Writes)
+	defer args.release()
+	var tag pgconn.CommandTag
+	if s.opts.PgBouncer {
+		tag, err = conn.Conn().PgConn().ExecParams(ctx, st.save, args.values, nil, binaryFormat, nil).Close()
+	} else {
+		var prepared *pgconn.StatementDescription
+		if prepared, err = conn.Conn().Prepare(ctx, st.save, st.save); err == nil {
+			tag, err = conn.Conn().PgConn().ExecStatement(ctx, prepared, args.values, binaryFormat, nil).Close()
+		}
+	}
 	if err != nil || tag.RowsAffected() == int64(len(part.Writes)) {
 		return nil, err
 	}
-	return unapplied(ctx, s.saves, st, part.Writes)
+	return unapplied(ctx, conn, st, part.Writes)
 }
+
+// binaryFormat says that all parameters are in binary format.
+var binaryFormat = []int16{pgx.BinaryFormatCode}
 
 // saveTogether writes in one transaction, which it rolls back when anything is
 // fenced. BEGIN and the updates travel in one round trip.
@@ -139,19 +122,22 @@ func (s *Store) saveTogether(ctx context.Context, parts []sqldoc.TableWrites) (f
 		return nil, err
 	}
 	defer conn.Release() // closes the connection if the transaction is still open
-	batch := &pgx.Batch{}
-	batch.Queue("BEGIN")
+	batch := &pgconn.Batch{}
+	batch.ExecParams("BEGIN", nil, nil, nil, nil)
 	for _, part := range parts {
-		st := s.statements(part.Table)
-		batch.Queue(st.save, st.saveArgs(part.Writes)...)
+		if err := s.queue(ctx, conn.Conn(), batch, part); err != nil {
+			return nil, err
+		}
 	}
-	results := conn.SendBatch(ctx, batch)
-	short, err := countMisses(results, parts)
-	if err := errorOf(err, results.Close()); err != nil {
+	results, err := conn.Conn().PgConn().ExecBatch(ctx, batch).ReadAll()
+	if err != nil {
 		// Release closes a connection that is inside a failed transaction.
 		return nil, err
 	}
-	for _, part := range short {
+	for i, part := range parts {
+		if results[i+1].CommandTag.RowsAffected() == int64(len(part.Writes)) {
+			continue
+		}
 		behind, err := unapplied(ctx, conn, s.statements(part.Table), part.Writes)
 		if err != nil {
 			return nil, err
@@ -166,30 +152,20 @@ func (s *Store) saveTogether(ctx context.Context, parts []sqldoc.TableWrites) (f
 	return fenced, err
 }
 
-func errorOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+// queue appends the update of one table to batch, which copies the parameters.
+func (s *Store) queue(ctx context.Context, conn *pgx.Conn, batch *pgconn.Batch, part sqldoc.TableWrites) error {
+	st := s.statements(part.Table)
+	args := st.encodeArrays(part.Writes)
+	defer args.release()
+	if s.opts.PgBouncer {
+		batch.ExecParams(st.save, args.values, nil, binaryFormat, nil)
+		return nil
 	}
-	return nil
-}
-
-// countMisses returns the parts of which not every row was written.
-func countMisses(results pgx.BatchResults, parts []sqldoc.TableWrites) (short []sqldoc.TableWrites, err error) {
-	if _, err := results.Exec(); err != nil { // BEGIN
-		return nil, err
+	prepared, err := conn.Prepare(ctx, st.save, st.save)
+	if err == nil {
+		batch.ExecPrepared(prepared.Name, args.values, binaryFormat, nil)
 	}
-	for _, part := range parts {
-		tag, err := results.Exec()
-		if err != nil {
-			return nil, err
-		}
-		if tag.RowsAffected() != int64(len(part.Writes)) {
-			short = append(short, part)
-		}
-	}
-	return short, nil
+	return err
 }
 
 type querier interface {

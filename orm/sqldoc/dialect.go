@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/troupe-go/troupe/orm"
 )
@@ -123,13 +124,21 @@ func (s *Statements) WriteColumns() []string {
 
 // WriteArgs appends the values of w, in the order of WriteColumns.
 func WriteArgs(args []any, w *orm.Write) []any {
-	var data any
-	if w.Data != nil {
-		data = string(w.Data)
-	}
-	args = append(args, w.Key, int64(w.Token.Generation), int64(w.Token.Epoch), int64(w.Token.Seq), w.Schema, data)
+	args = append(args, w.Key, int64(w.Token.Generation), int64(w.Token.Epoch), int64(w.Token.Seq), w.Schema, dataArg(w))
 	return append(args, w.Index...)
 }
+
+// dataArg returns the document as a parameter: text, or NULL for none.
+func dataArg(w *orm.Write) any {
+	if w.Data == nil {
+		return nil
+	}
+	return Text(w.Data)
+}
+
+// Text returns data as a string without copying it. Drivers copy it once more
+// when they send it; nobody may keep it longer than the call.
+func Text(data []byte) string { return unsafe.String(unsafe.SliceData(data), len(data)) }
 
 // Params returns n placeholders from the first on, separated by commas.
 func (d *Dialect) Params(first, n int) string {

@@ -27,11 +27,7 @@ func (s *Statements) UpdateOne() string {
 
 // UpdateOneArgs returns the parameters of UpdateOne.
 func UpdateOneArgs(w *orm.Write) []any {
-	var data any
-	if w.Data != nil {
-		data = string(w.Data)
-	}
-	args := append([]any{int64(w.Token.Seq), w.Schema, data}, w.Index...)
+	args := append([]any{int64(w.Token.Seq), w.Schema, dataArg(w)}, w.Index...)
 	return append(args, w.Key, int64(w.Token.Generation), int64(w.Token.Epoch), int64(w.Token.Seq))
 }
 

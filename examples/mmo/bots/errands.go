@@ -57,12 +57,8 @@ func (b *bot) buy(ctx context.Context) {
 			}
 			return
 		}
-		select {
-		case <-ctx.Done():
-		case <-b.client.Done():
-			b.doubt[number] = true
-			return
-		case <-time.After(100 * time.Millisecond):
+		if !b.sleep(ctx, min(100*time.Millisecond<<min(attempt, 8), time.Second)) {
+			break
 		}
 	}
 	b.doubt[number] = true

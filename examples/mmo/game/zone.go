@@ -28,6 +28,7 @@ type Zone struct {
 	area    aoi.Area
 	// groups are the sessions of the players in each cell, who all see the same.
 	groups   [aoi.NumCells]gate.Group
+	news     gate.Batch // of this tick: one message for each gate
 	visitors map[int64]*visitor
 	foes     map[uint16]*foe // monsters that live, by handle
 	waiting  []respawn
