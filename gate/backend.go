@@ -18,6 +18,10 @@ type Identity struct {
 	Device string
 	// Level is the caller's rank, for Config.Authorize.
 	Level int32
+	// Issued is the login token's Claims.Issued. A login that was held up on
+	// its way does not end the session of one that was begun after it. 0: the
+	// login that arrives last wins.
+	Issued int64
 }
 
 // SessionRef names a session in the cluster. It is a plain value that can be
@@ -51,6 +55,9 @@ const (
 	Alive Change = 5
 	// Closed: the session is gone.
 	Closed Change = 6
+	// Settled: what the player's actor pushed by way of the session's former
+	// gate has arrived at the present one; see Presence.
+	Settled Change = 7
 )
 
 // SessionEvent tells the cluster about a session.

@@ -5,8 +5,8 @@ package gate
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/troupe-go/troupe"
@@ -36,6 +36,11 @@ type Cluster struct {
 	node  *troupe.Node
 	codec *wire.Codec // of gateMessage
 
+	// hearer is the node's actor, once it is there.
+	hearer atomic.Pointer[hearActor]
+	// stays are the members' sessions by name, nil before the first change.
+	stays atomic.Pointer[map[string]uint64]
+
 	mu    sync.Mutex
 	gate  *Gate
 	heard map[string]heardInfo
@@ -48,11 +53,13 @@ type heardInfo struct {
 	at   time.Time
 }
 
-// infoInterval is how often a gate tells the others its load; infoTTL is how
-// long they believe it.
+// infoInterval is how often a gate tells the others its load. Who was not heard
+// for infoFresh may be dead and is named only when nobody else is; after infoTTL
+// a gate is forgotten.
 const (
 	infoInterval = time.Second
-	infoTTL      = 5 * time.Second
+	infoFresh    = 2500 * time.Millisecond
+	infoTTL      = 10 * time.Second
 )
 
 // Join registers what gates and pushing actors need. Call it on every node of
@@ -69,6 +76,7 @@ func Join(node *troupe.Node) (*Cluster, error) {
 		return nil, fmt.Errorf("gate: join: %w", err)
 	}
 	troupe.Provide(node, c)
+	node.WatchMembers(func(troupe.MemberEvent) { c.noteMembers() })
 	return c, nil
 }
 
@@ -92,21 +100,28 @@ func (c *Cluster) NewGate(cfg Config) (*Gate, error) {
 	return g, nil
 }
 
-// Gates returns the gates heard of within the last five seconds, for
-// LoginConfig.Gates.
+// Gates returns the gates of the cluster's members that were heard of within
+// the last two and a half seconds, for LoginConfig.Gates. When there is none,
+// as under heavy load, it returns those of the last ten.
 func (c *Cluster) Gates(context.Context) ([]Info, error) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var all []Info
+	var fresh, late []Info
 	for name, h := range c.heard {
-		if now.Sub(h.at) > infoTTL {
+		switch age := now.Sub(h.at); {
+		case age > infoTTL || name != c.node.Name() && !c.member(name):
 			delete(c.heard, name)
-			continue
+		case age > infoFresh:
+			late = append(late, h.info)
+		default:
+			fresh = append(fresh, h.info)
 		}
-		all = append(all, h.info)
 	}
-	return all, nil
+	if len(fresh) == 0 {
+		return late, nil
+	}
+	return fresh, nil
 }
 
 // Listen makes this node hear of gates from now on. A node with a gate does so
@@ -125,9 +140,34 @@ func (c *Cluster) announce(i Info) {
 	}
 }
 
+// noteMembers keeps what every message to a gate looks up. It is called for each
+// change, one at a time.
+func (c *Cluster) noteMembers() {
+	stays := make(map[string]uint64)
+	for _, m := range c.node.Members() {
+		stays[m.Name] = m.Session
+	}
+	c.stays.Store(&stays)
+}
+
+// stayOf returns the number of a member's present stay in the cluster.
+func (c *Cluster) stayOf(name string) (session uint64, ok bool) {
+	if stays := c.stays.Load(); stays != nil {
+		session, ok = (*stays)[name]
+		return session, ok
+	}
+	for _, m := range c.node.Members() {
+		if m.Name == name {
+			return m.Session, true
+		}
+	}
+	return 0, false
+}
+
 // member reports whether a node of that name is in the cluster.
 func (c *Cluster) member(name string) bool {
-	return slices.ContainsFunc(c.node.Members(), func(m troupe.Member) bool { return m.Name == name })
+	_, ok := c.stayOf(name)
+	return ok
 }
 
 // find asks which gate has the session of a player.
@@ -166,6 +206,17 @@ func (c *Cluster) hear(i Info) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heard[i.Name] = heardInfo{i, time.Now()}
+}
+
+// speaker is who the gate's messages to other nodes come from: the node's
+// actor, which may speak until the node has handed everything over, while the
+// node itself says nothing new from the moment it begins to stop. A session on
+// its way and the pushes behind it must not be lost in between.
+func (c *Cluster) speaker() troupe.Caller {
+	if a := c.hearer.Load(); a != nil {
+		return a
+	}
+	return c.node
 }
 
 // local returns the node's gate, or nil.

@@ -34,7 +34,7 @@ type Gate struct {
 	pending  atomic.Int64 // connections that have not logged in
 	inflight atomic.Int64 // requests in the backend
 	expected atomic.Int64 // len(arriving), to look without the lock
-	buffers  sync.Pool    // *[]byte of writeBatchBytes, for writers
+	writers  writerPool
 
 	ips    ipTable
 	fences fenceTable
@@ -66,7 +66,7 @@ func New(cfg Config) (*Gate, error) {
 		listeners: make(map[*limitedListener]struct{}),
 		conns:     make(map[transport]struct{}),
 	}
-	g.buffers.New = func() any { b := make([]byte, 0, writeBatchBytes); return &b }
+	g.writers.init(g)
 	if g.cfg.Authenticate == nil {
 		g.cfg.Authenticate = g.verifyLogin
 	}
@@ -107,6 +107,7 @@ func (g *Gate) Stop(ctx context.Context) error {
 			s.end(goodbyeShutdown)
 		}
 		g.cancel()
+		g.writers.end()
 	}
 	return g.awaitGoroutines(ctx)
 }

@@ -17,6 +17,8 @@ type gateMessage struct {
 	End     *endArgs      `troupe:"2"`
 	Release *releaseCall  `troupe:"3"`
 	Reply   *releaseReply `troupe:"4"`
+	Follow  *followArgs   `troupe:"5"`
+	Batch   *batchArgs    `troupe:"6"`
 }
 
 type deliverArgs struct {
@@ -28,6 +30,12 @@ type endArgs struct {
 	Session  uint64 `troupe:"1"`
 	Replaced bool   `troupe:"2"`
 	Text     string `troupe:"3"`
+}
+
+// followArgs goes the way of the pushes before it to the gate that has the
+// session now, which then tells the player's actor: Settled.
+type followArgs struct {
+	Session uint64 `troupe:"1"`
 }
 
 // releaseCall asks for a session; the reply goes to the topic of gate From.
@@ -91,14 +99,32 @@ func (c *Cluster) handle(m *gateMessage) error {
 	case m.Deliver != nil:
 		_, err := g.Deliver(m.Deliver.Push, m.Deliver.Sessions...)
 		return err
+	case m.Batch != nil:
+		return g.deliverBatch(m.Batch)
 	case m.End != nil && m.End.Replaced:
 		return g.Replace(m.End.Session)
 	case m.End != nil:
 		return g.Kick(m.End.Session, m.End.Text)
 	case m.Release != nil:
 		c.release(g, *m.Release)
+	case m.Follow != nil:
+		return c.follow(g, m)
 	}
 	return nil
+}
+
+// follow passes a note on to where its session went, or, when it is here, tells
+// the player's actor.
+func (c *Cluster) follow(g *Gate, m *gateMessage) error {
+	if s := g.find(m.Follow.Session); s != nil {
+		g.tell(s, Settled, "")
+		return nil
+	}
+	to, ok := g.movedTo(m.Follow.Session)
+	if !ok || to == c.node.Name() {
+		return ErrNoSession
+	}
+	return c.tell(c.speaker(), to, m)
 }
 
 // release answers another gate. It waits for a running request, so it does not
@@ -109,7 +135,7 @@ func (c *Cluster) release(g *Gate, call releaseCall) {
 		defer cancel()
 		state, err := g.Release(ctx, call.Request)
 		reply := &releaseReply{Call: call.Call, OK: err == nil, State: state}
-		if err := c.tell(c.node, call.From, &gateMessage{Reply: reply}); err != nil {
+		if err := c.tell(c.speaker(), call.From, &gateMessage{Reply: reply}); err != nil {
 			c.node.Logger().Warn("gate: session lost on its way", "player", state.Identity.Player, "to", call.From, "error", err)
 		}
 	})
@@ -126,6 +152,7 @@ func (a *hearActor) OnActivate(context.Context) error {
 	if !ok {
 		return errNotJoined
 	}
+	c.hearer.Store(a)
 	_, err := troupe.Subscribe(a, topicInfo, func(_ context.Context, i Info) { c.hear(i) })
 	if err == nil {
 		_, err = troupe.Subscribe(a, topicFind, func(_ context.Context, f find) { c.found(f.Player) })

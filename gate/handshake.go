@@ -136,7 +136,7 @@ func (g *Gate) verifyLogin(_ context.Context, r AuthRequest) (Identity, error) {
 	if c.Device != "" && c.Device != r.Device || c.Gate != "" && c.Gate != g.cfg.Name {
 		return Identity{}, ErrToken
 	}
-	return Identity{Player: c.Player, Device: r.Device, Level: c.Level}, nil
+	return Identity{Player: c.Player, Device: r.Device, Level: c.Level, Issued: c.Issued}, nil
 }
 
 // loginError chooses the goodbye for a failed login: denied, with its text, is

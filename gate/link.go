@@ -44,6 +44,9 @@ type link struct {
 	deadline  time.Time
 	completes bool // deadline is that of a frame's completion
 
+	// writeDeadline is the write deadline in force. Owned by the writer.
+	writeDeadline time.Time
+
 	s *session // set once by session.attach
 
 	// Guarded by s.mu.
@@ -172,40 +175,43 @@ func (l *link) sayGoodbyeLocked(out *outbox, bye frame.Goodbye) {
 	_ = l.conn.SetReadDeadline(time.Now().Add(l.g.cfg.Timeouts.Linger))
 	if !l.writing {
 		l.writing = true
-		l.g.wg.Go(l.runWriter)
+		l.g.writers.add(l)
 	}
 }
 
-// runWriter writes until nothing is left. At most one runs per link.
-func (l *link) runWriter() {
-	buf := l.g.buffers.Get().(*[]byte)
-	defer func() {
-		if cap(*buf) <= 2*writeBatchBytes {
-			*buf = (*buf)[:0]
-			l.g.buffers.Put(buf)
-		}
-	}()
+// write writes until nothing is left. At most one runs per link. It returns buf,
+// which may have grown.
+func (l *link) write(buf []byte) []byte {
 	for {
-		batch, last := l.nextBatch((*buf)[:0])
+		batch, last := l.nextBatch(buf[:0])
 		if len(batch) == 0 {
-			return
+			return buf
 		}
-		*buf = batch
-		if t := l.g.cfg.Timeouts.Write; t > 0 {
-			_ = l.conn.SetWriteDeadline(time.Now().Add(t))
-		}
+		buf = batch
+		l.setWriteDeadline()
 		_, err := l.conn.Write(batch)
 		if err == nil && last {
 			err = l.conn.CloseWrite()
 		}
 		if err != nil {
 			_ = l.conn.Close() // the reader sees it and detaches
-			return             // writing stays set: nothing more can be written
+			return buf         // writing stays set: nothing more can be written
 		}
 		if last {
-			return
+			return buf
 		}
 	}
+}
+
+// setWriteDeadline bounds the next write by Timeouts.Write, or an eighth less: a
+// deadline that is recent enough stays.
+func (l *link) setWriteDeadline() {
+	t, now := l.g.cfg.Timeouts.Write, time.Now()
+	if t <= 0 || l.writeDeadline.Sub(now) > t-t/8 {
+		return
+	}
+	l.writeDeadline = now.Add(t)
+	_ = l.conn.SetWriteDeadline(l.writeDeadline)
 }
 
 // nextBatch takes what is to be written; when that is nothing, the writer ends.

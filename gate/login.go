@@ -106,8 +106,9 @@ func (h *loginHandler) login(r *http.Request) (reply LoginReply, err error) {
 	if !ok {
 		return reply, &StatusError{Code: CodeBusy, Text: "no gate is open"}
 	}
+	now := time.Now()
 	claims := Claims{
-		Purpose: PurposeLogin, Expires: time.Now().Add(h.cfg.TTL),
+		Purpose: PurposeLogin, Expires: now.Add(h.cfg.TTL), Issued: now.UnixMilli(),
 		Player: who.Player, Device: who.Device, Level: who.Level, Gate: best.Name,
 	}
 	if h.cfg.AnyGate {

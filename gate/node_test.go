@@ -276,5 +276,20 @@ func TestPresence(t *testing.T) {
 	require.True(t, p.Session().IsZero())
 	require.NoError(t, event(Alive, a)) // activated again
 	require.Equal(t, a, p.Session())
+
+	// Of two logins under way at once the newer wins, in whatever order they
+	// arrive.
+	p = Presence{}
+	login := func(s SessionRef, issued int64) error {
+		return p.Handle(node, SessionEvent{Change: Opened, Session: s, Identity: Identity{Issued: issued}})
+	}
+	const now = 1_000_000_000
+	require.NoError(t, login(b, now))
+	require.ErrorIs(t, login(a, now-1), ErrDuplicate)
+	require.Equal(t, b, p.Session())
+	require.NoError(t, login(a, now), "the same instant: the later arrival")
+	require.NoError(t, login(b, now-overtaken.Milliseconds()), "clocks that disagree lock nobody out")
+	require.NoError(t, login(a, 0), "not known")
+	require.Equal(t, a, p.Session())
 	require.NoError(t, node.Stop(context.Background()))
 }

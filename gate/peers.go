@@ -4,7 +4,10 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/troupe-go/troupe"
 )
 
 // releaseTimeout bounds the wait for another gate to give a session up: a
@@ -17,18 +20,31 @@ const peerCheck = 250 * time.Millisecond
 // nodePeers reaches other gates through the node.
 type nodePeers struct{ c *Cluster }
 
-// Release implements Peers. It gives up at once when the other gate's node is
-// not a member any more.
+// Release implements Peers. It gives up at once when the other gate's node
+// cannot be reached, is not a member any more, or is one that has been started
+// again since: the session is gone in all three cases, or its player logs in
+// anew and replaces it.
 func (p *nodePeers) Release(ctx context.Context, gate string, r ReleaseRequest) (SessionState, error) {
 	c := p.c
+	stay, ok := c.stayOf(gate)
+	if !ok {
+		return SessionState{}, ErrReload
+	}
 	call, replies := c.begin()
 	defer c.forgetCall(call)
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
-	defer cancel()
 	request := &releaseCall{Call: call, From: c.node.Name(), Request: r}
-	if err := c.tell(c.node, gate, &gateMessage{Release: request}); err != nil {
+	if err := c.tell(c.speaker(), gate, &gateMessage{Release: request}); err != nil {
+		cancel()
 		return SessionState{}, ErrReload
 	}
+	gone := c.probe(ctx, gate)
+	defer func() {
+		cancel()
+		if gone != nil {
+			<-gone // the probe ends with ctx
+		}
+	}()
 	tick := time.NewTicker(peerCheck)
 	defer tick.Stop()
 	for {
@@ -40,12 +56,29 @@ func (p *nodePeers) Release(ctx context.Context, gate string, r ReleaseRequest) 
 			return reply.State, nil
 		case <-ctx.Done():
 			return SessionState{}, ErrReload
+		case unreachable := <-gone:
+			gone = nil
+			if unreachable {
+				return SessionState{}, ErrReload
+			}
 		case <-tick.C:
-			if !c.member(gate) {
+			if now, ok := c.stayOf(gate); !ok || now != stay {
 				return SessionState{}, ErrReload
 			}
 		}
 	}
+}
+
+// probe calls the node of another gate and tells whether the network says that
+// nobody is there. A node that answers, or takes its time, is none of these.
+// The channel gets one value at the end of ctx at the latest.
+func (c *Cluster) probe(ctx context.Context, gate string) chan bool {
+	result := make(chan bool, 1)
+	go func() {
+		_, err := troupe.Invoke(ctx, troupe.HandleOf(c.speaker(), troupe.Ref{Kind: kindHear, Node: gate}), wakeMethod, wakeArgs{})
+		result <- errors.Is(err, troupe.ErrUnreachable)
+	}()
+	return result
 }
 
 func (c *Cluster) begin() (call uint64, replies chan releaseReply) {
@@ -77,7 +110,7 @@ func (c *Cluster) replied(r releaseReply) {
 
 // Forward implements Peers.
 func (p *nodePeers) Forward(gate string, ids []uint64, push Push) error {
-	return p.c.tell(p.c.node, gate, &gateMessage{Deliver: &deliverArgs{Sessions: ids, Push: push}})
+	return p.c.tell(p.c.speaker(), gate, &gateMessage{Deliver: &deliverArgs{Sessions: ids, Push: push}})
 }
 
 // Elsewhere implements Peers.

@@ -15,21 +15,29 @@ import (
 // An actor that is activated again, after a crash of its node or a hand-off,
 // has a new Presence while the client's session goes on at its gate. Find, or
 // the first Push, asks the gates; what is pushed until one answers waits.
+//
+// When the session moves to another gate, what the actor pushes next waits for
+// what is still under way by the former gate, so that the client gets all of it
+// in the order pushed.
 type Presence struct {
 	// RefuseSecond makes a second login fail while the first is connected.
 	// Otherwise the newer login replaces the older.
 	RefuseSecond bool
 
 	session SessionRef
+	issued  int64 // of the session's login
 	online  bool
 	asked   time.Time // when the gates were asked for the session
 	waiting []Push
+	settles time.Time // until when pushes wait after a move; zero: they do not
 }
 
-// While the gates are asked, pushes wait for findTimeout, at most
-// maxWaitingPushes of them.
+// While the gates are asked, pushes wait for findTimeout, and while those
+// before them are under way by a former gate for settleTimeout: that gate may
+// die. At most maxWaitingPushes wait.
 const (
 	findTimeout      = 2 * time.Second
+	settleTimeout    = time.Second
 	maxWaitingPushes = 64
 )
 
@@ -40,18 +48,18 @@ func (p *Presence) Handle(from troupe.Caller, e SessionEvent) error {
 	same := e.Session.ID == p.session.ID
 	switch e.Change {
 	case Opened:
-		if p.RefuseSecond && p.online && !same {
+		if !same && !p.session.IsZero() && (p.RefuseSecond && p.online || p.overtook(e.Identity.Issued)) {
 			return ErrDuplicate
 		}
 		if !p.session.IsZero() && !same {
 			_ = p.session.replace(from) // its gate may be gone: that ends it, too
 		}
-		p.set(from, e.Session)
+		p.set(from, e)
 	case Moved, Online, Alive:
 		if !p.session.IsZero() && !same {
 			return e.Session.replace(from) // a session that missed its successor
 		}
-		p.set(from, e.Session)
+		p.set(from, e)
 	case Offline:
 		if p.session == e.Session {
 			p.online = false
@@ -59,18 +67,51 @@ func (p *Presence) Handle(from troupe.Caller, e SessionEvent) error {
 	case Closed:
 		if p.session == e.Session {
 			p.session, p.online = SessionRef{}, false
+			p.waiting, p.settles = nil, time.Time{}
+		}
+	case Settled:
+		if p.session == e.Session {
+			p.settle(from)
 		}
 	}
 	return nil
 }
 
+// overtaken is how long ago a login may have been issued and still be one that
+// was held up on its way; with an older one the clocks of the login servers
+// disagree.
+const overtaken = time.Minute
+
+// overtook reports whether the session is of a later login than one issued then.
+func (p *Presence) overtook(issued int64) bool {
+	late := p.issued - issued
+	return issued != 0 && late > 0 && late < overtaken.Milliseconds()
+}
+
 // set notes the session and sends what waited for it.
-func (p *Presence) set(from troupe.Caller, s SessionRef) {
+func (p *Presence) set(from troupe.Caller, e SessionEvent) {
+	s, former := e.Session, p.session
 	p.session, p.online = s, true
+	p.issued = max(p.issued, e.Identity.Issued)
+	switch {
+	case former.ID == s.ID && former.Gate != s.Gate:
+		// The former gate passes on what it gets, and this behind it.
+		if tellGate(from, former.Gate, &gateMessage{Follow: &followArgs{Session: s.ID}}) == nil {
+			p.settles = time.Now().Add(settleTimeout)
+			return
+		}
+	case time.Now().Before(p.settles):
+		return
+	}
+	p.settle(from)
+}
+
+// settle sends what waited.
+func (p *Presence) settle(from troupe.Caller) {
 	waiting := p.waiting
-	p.waiting = nil
+	p.waiting, p.settles = nil, time.Time{}
 	for _, w := range waiting {
-		_ = push(from, s.Gate, []uint64{s.ID}, w) // as for any push: the gate decides
+		_ = push(from, p.session.Gate, []uint64{p.session.ID}, w) // as for any push: the gate decides
 	}
 }
 
@@ -108,6 +149,13 @@ func (p *Presence) PushVolatile(from troupe.Caller, event int32, data []byte) er
 
 func (p *Presence) push(from troupe.Caller, w Push) error {
 	if !p.session.IsZero() {
+		if !p.settles.IsZero() {
+			if time.Now().Before(p.settles) && len(p.waiting) < maxWaitingPushes {
+				p.waiting = append(p.waiting, w)
+				return nil
+			}
+			p.settle(from)
+		}
 		return push(from, p.session.Gate, []uint64{p.session.ID}, w)
 	}
 	p.Find(from)

@@ -182,7 +182,7 @@ func (s *session) closeLocked() *link {
 func (s *session) wakeLocked() {
 	if l := s.link; l != nil && !l.writing && len(s.out.queue) > 0 {
 		l.writing = true
-		s.g.wg.Go(l.runWriter)
+		s.g.writers.add(l)
 	}
 }
 

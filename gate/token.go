@@ -77,6 +77,9 @@ const (
 type Claims struct {
 	Purpose Purpose
 	Expires time.Time // whole seconds
+	// Issued is when a login token was made, in milliseconds since 1970: of two
+	// logins under way at once the one with the newer token wins. 0: not known.
+	Issued int64
 	// Player is the actor that the session's requests go to.
 	Player troupe.Ref
 	// Device, when not empty, must equal the device of the client's hello.
@@ -114,6 +117,7 @@ func (k *Keys) Sign(c Claims) string {
 	p = appendText(p, c.Gate)
 	p = binary.AppendUvarint(p, c.Session)
 	p = binary.AppendUvarint(p, c.Serial)
+	p = binary.AppendVarint(p, c.Issued)
 	signed := tokenPrefix + k.Active + "." + tokenEncoding.EncodeToString(p)
 	return signed + "." + tokenEncoding.EncodeToString(tokenMAC(k.Secrets[k.Active], signed))
 }
@@ -172,6 +176,7 @@ func parseClaims(b []byte) (c Claims, ok bool) {
 	c.Gate = d.text()
 	c.Session = d.uvarint()
 	c.Serial = d.uvarint()
+	c.Issued = d.varint()
 	return c, !d.bad && len(d.b) == 0
 }
 

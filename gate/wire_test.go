@@ -16,7 +16,7 @@ import (
 // TestMessagesCrossNodes: everything that gates and actors say to each other
 // survives the wire.
 func TestMessagesCrossNodes(t *testing.T) {
-	s := newSession(&Gate{cfg: Config{Name: "g"}}, 1<<63+5, Identity{Player: troupe.Name("player", "ann"), Device: "dev", Level: -2})
+	s := newSession(&Gate{cfg: Config{Name: "g"}}, 1<<63+5, Identity{Player: troupe.Name("player", "ann"), Device: "dev", Level: -2, Issued: 1 << 41})
 	s.out.add(frame.KindPush, encodePush(Push{Event: -1, Data: []byte("one")}), false)
 	s.out.add(frame.KindReply, (&frame.Reply{Request: 3}).AppendBody(nil), false)
 	s.inbox = []frame.Request{{Seq: 4, Method: 1 << 31, Args: []byte("args")}}
@@ -25,6 +25,10 @@ func TestMessagesCrossNodes(t *testing.T) {
 	for _, want := range []any{
 		deliverArgs{Sessions: []uint64{1, 1<<64 - 1}, Push: Push{Event: -5, Data: []byte{0}, Volatile: true, From: troupe.ID("zone", -1), Fence: Fence{1, 1 << 60}}},
 		gateMessage{Release: &releaseCall{Call: 1, From: "g2"}},
+		gateMessage{Follow: &followArgs{Session: 1 << 63}},
+		gateMessage{Batch: &batchArgs{From: troupe.ID("zone", 3), Fence: Fence{1, 9}, Items: []batchItem{
+			{Sessions: []uint64{1, 2}, Event: -1, Volatile: true, Data: []byte("a")}, {Sessions: []uint64{3}, Event: 7},
+		}}},
 		endArgs{Session: 1 << 63, Replaced: true, Text: "bye"},
 		ReleaseRequest{Session: 1 << 63, Serial: 7, Device: "dev", To: "g2"},
 		s.stateLocked(),

@@ -9,6 +9,7 @@ package cases
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -32,6 +33,12 @@ type Library struct {
 	PingPong func(b *compare.B) func(n int)
 	// Spawn prepares the system of spawn.
 	Spawn func(b *compare.B) func(n int)
+	// Remote starts the other process of remote/* and connects to it.
+	// OneCaller says that only one call at a time can be made.
+	Remote    func(b *compare.B) Remote
+	OneCaller bool
+	// Roles are the other processes, by name; see compare.B.Start.
+	Roles map[string]compare.Role
 }
 
 // peer says what a program under peers/ offers, so that the program that runs
@@ -45,12 +52,13 @@ type peer struct {
 var peerPrograms = []peer{
 	// Which of protoactor-go's mailboxes is the fastest depends on the number
 	// of senders; the best one is reported.
-	{name: "protoactor", variant: "default", program: "protoactor", groups: "mailbox send call pingpong spawn"},
+	{name: "protoactor", variant: "default", program: "protoactor", groups: "mailbox send call pingpong spawn remote"},
 	{name: "protoactor", variant: "lockfree", program: "protoactor", groups: "mailbox send call pingpong"},
 	{name: "protoactor", variant: "bounded", program: "protoactor", groups: "mailbox send call pingpong"},
 	{name: "hollywood", program: "hollywood", groups: "mailbox send call pingpong spawn", spawnScale: 4},
 	{name: "ergo", program: "ergo", groups: "mailbox send call pingpong spawn", spawnScale: 2},
 	{name: "goakt", program: "goakt", groups: "mailbox send call pingpong spawn", spawnScale: 10},
+	{name: "nats", program: "nats", groups: "remote"},
 }
 
 // All returns every case in the order of the report. Libraries given here are
@@ -59,17 +67,27 @@ func All(linked ...Library) []compare.Case {
 	var all []compare.Case
 	for _, group := range [][]compare.Case{
 		mailboxCases(linked), sendCases(linked), callCases(linked), pingPongCases(linked),
-		spawnCases(linked),
+		spawnCases(linked), remoteCases(linked),
 	} {
 		all = append(all, group...)
 	}
-	return append(all, slices.Concat(ownCases(), timerCases(), codecCases(), ormCases())...)
+	return append(all, slices.Concat(ownCases(), clusterCases(), timerCases(), codecCases(), ormCases())...)
 }
 
 // Plain are the contenders that the main program links: ourselves, and what one
 // would write without a library.
 func Plain() []Library {
-	return []Library{troupeLibrary(), goroutineLibrary(), channel(100), channel(1024), linkedLibrary(), mutexLibrary()}
+	return []Library{troupeLibrary(), goroutineLibrary(), channel(100), channel(1024), linkedLibrary(), mutexLibrary(),
+		rawTCP(), remoteInline(), handwritten()}
+}
+
+// Roles returns the other processes that the libraries may start.
+func Roles(linked ...Library) map[string]compare.Role {
+	roles := map[string]compare.Role{}
+	for _, lib := range linked {
+		maps.Copy(roles, lib.Roles)
+	}
+	return roles
 }
 
 // add appends to a case the linked libraries for which work is not nil, and the
@@ -99,7 +117,15 @@ func Serve(libraries ...Library) {
 	child := flag.String("child", "", "CASE,CONTENDER")
 	n := flag.Int("n", 0, "operations per run")
 	runs := flag.Int("runs", 0, "runs; 0: as many as fit")
+	role := flag.Bool("role", false, "be another process, in the ROLE that follows")
 	flag.Parse()
+	if *role {
+		if err := compare.RunRole(Roles(libraries...), flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	name, who, _ := strings.Cut(*child, ",")
 	if err := compare.RunChild(os.Stdout, All(libraries...), name, who, *n, *runs); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -28,6 +28,12 @@ type Case struct {
 	// Runs is how often a process repeats the run; its sample is the median.
 	// Defaults to as many as fit into 200 ms, at least 3.
 	Runs int
+	// SmokeN is the number of operations of a smoke run. Defaults to a
+	// hundredth of N.
+	SmokeN int
+	// Long cases run only when they are named, and in smoke runs if they have a
+	// SmokeN.
+	Long bool
 	// MaxRounds caps the rounds of a case whose runs are long. Zero: no cap.
 	MaxRounds int
 	// Timeout ends a process that does not finish. Defaults to 30 s.
@@ -85,6 +91,12 @@ func (b *B) Report(name string, value float64) {
 		b.metrics = map[string]float64{}
 	}
 	b.metrics[name] = value
+}
+
+// Quantile returns the value below which the share q of the sorted durations
+// is, in seconds.
+func Quantile(sorted []time.Duration, q float64) float64 {
+	return sorted[min(int(float64(len(sorted))*q), len(sorted)-1)].Seconds()
 }
 
 // Elapsed replaces the measured time of the run that calls it, for work of
@@ -154,4 +166,15 @@ func matches(pattern, name string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// Short returns the cases that run without being named.
+func Short(all []Case, smoke bool) []Case {
+	var out []Case
+	for _, c := range all {
+		if !c.Long || smoke && c.SmokeN > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
 }

@@ -156,11 +156,13 @@ func (r *Result) fill(samples []sample) {
 	}
 }
 
-// cost is the figure by which contenders of a case are compared: CPU seconds
-// where a case measures them, time otherwise.
+// cost is the figure by which contenders of a case are compared: CPU seconds or
+// the median of single operations where a case measures them, time otherwise.
 func (r Result) cost() float64 {
-	if cpu, ok := r.Metrics["cpu_s"]; ok {
-		return cpu
+	for _, name := range []string{"cpu_s", "p50_us"} {
+		if v, ok := r.Metrics[name]; ok {
+			return v
+		}
 	}
 	return r.NsOp
 }

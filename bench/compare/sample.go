@@ -123,6 +123,9 @@ func take(ctx context.Context, program string, c Case, who Contender, opt Option
 	n, runs := c.N/max(who.Scale, 1), c.Runs
 	if opt.Smoke {
 		n, runs = max(n/100, 16), 1
+		if c.SmokeN > 0 {
+			n = c.SmokeN
+		}
 	}
 	cmd := exec.CommandContext(ctx, program, childArgs(c, who, n, runs)...)
 	cmd.Env = os.Environ()

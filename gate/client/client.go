@@ -153,13 +153,15 @@ type Client struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu      sync.Mutex
-	conn    stream // nil while disconnected
-	ready   bool   // conn has had its welcome
-	next    uint64 // number of the next request
-	pending []*request
-	lastSeq uint64 // last sequence number received
-	acked   uint64 // last one told to the gate
+	mu    sync.Mutex
+	conn  stream // nil while disconnected
+	ready bool   // conn has had its welcome
+	// writeUntil is conn's write deadline.
+	writeUntil time.Time
+	next       uint64 // number of the next request
+	pending    []*request
+	lastSeq    uint64 // last sequence number received
+	acked      uint64 // last one told to the gate
 	// maxFrame is the gate's cap on our frames.
 	maxFrame int
 	stats    Stats
@@ -303,12 +305,18 @@ func (c *Client) submit(r frame.Request, done chan result) error {
 	return nil
 }
 
+// writeTimeout bounds a write, or a second less: a recent deadline stays.
+const writeTimeout = 10 * time.Second
+
 // writeLocked writes whole frames. An error is seen by the reader, too.
 func (c *Client) writeLocked(raw []byte) {
 	if c.conn == nil {
 		return
 	}
-	_ = c.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if now := time.Now(); c.writeUntil.Sub(now) < writeTimeout-time.Second {
+		c.writeUntil = now.Add(writeTimeout)
+		_ = c.conn.SetWriteDeadline(c.writeUntil)
+	}
 	if _, err := c.conn.Write(raw); err != nil {
 		_ = c.conn.Close()
 	}

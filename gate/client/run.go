@@ -177,8 +177,14 @@ func (c *Client) session() error {
 	}
 	beat := c.beat()
 	defer beat.Stop()
+	var until time.Time
+	r.BeforeRead = func(bool) { // three heartbeats, or an eighth less
+		if now := time.Now(); until.Sub(now) < 3*c.heartbeat-3*c.heartbeat/8 {
+			until = now.Add(3 * c.heartbeat)
+			_ = conn.SetReadDeadline(until)
+		}
+	}
 	for {
-		_ = conn.SetReadDeadline(time.Now().Add(3 * c.heartbeat))
 		payload, err := r.Next()
 		if err != nil {
 			return err
@@ -223,7 +229,7 @@ func (c *Client) connect(ctx context.Context) (stream, error) {
 	if c.token != "" {
 		hello.Resume, hello.Token, hello.LastSeq = true, c.token, c.lastSeq
 	}
-	c.conn = conn
+	c.conn, c.writeUntil = conn, time.Time{}
 	c.writeLocked(hello.Append(nil))
 	c.mu.Unlock()
 	return conn, nil

@@ -74,8 +74,8 @@ type Config struct {
 	// ProposeTimeout bounds every request that has no shorter deadline.
 	// Defaults to 5 s.
 	ProposeTimeout time.Duration
-	// ElectionTimeout is Raft's heartbeat and election timeout. Defaults to
-	// 500 ms; the leader lease is half of it.
+	// ElectionTimeout is Raft's heartbeat and election timeout, and the leader
+	// lease. Defaults to 500 ms.
 	ElectionTimeout time.Duration
 	// SnapshotEvery is after how many log entries a snapshot is taken.
 	// Defaults to 8192. TrailingLogs entries are kept behind it. Defaults to

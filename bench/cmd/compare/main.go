@@ -25,6 +25,7 @@ import (
 
 type options struct {
 	json, table, list, quiet bool
+	role                     bool
 	cases, only, child       string
 	n, runs                  int
 	compare.Options
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&o.Procs, "cpu", 0, "GOMAXPROCS of the measuring processes; default the machine's")
 	flag.BoolVar(&o.Smoke, "smoke", false, "run everything once with little work; fail if anything of ours does")
 	flag.StringVar(&o.child, "child", "", "internal: measure CASE,CONTENDER in this process")
+	flag.BoolVar(&o.role, "role", false, "internal: be another process of a contender, in the ROLE that follows")
 	flag.IntVar(&o.n, "n", 0, "internal: operations per run")
 	flag.IntVar(&o.runs, "runs", 0, "internal: runs")
 	flag.Parse()
@@ -55,6 +57,9 @@ func main() {
 
 func run(ctx context.Context, w io.Writer, o options) error {
 	all := cases.All(cases.Plain()...)
+	if o.role {
+		return compare.RunRole(cases.Roles(cases.Plain()...), flag.Args())
+	}
 	if o.child != "" {
 		name, who, _ := strings.Cut(o.child, ",")
 		return compare.RunChild(w, all, name, who, o.n, o.runs)
@@ -65,6 +70,9 @@ func run(ctx context.Context, w io.Writer, o options) error {
 	picked, err := compare.Select(all, list(o.cases))
 	if err != nil {
 		return err
+	}
+	if o.cases == "" && !o.list {
+		picked = compare.Short(picked, o.Smoke)
 	}
 	if o.list {
 		return printList(w, picked)

@@ -29,6 +29,7 @@ func main() {
 		libraries = append(libraries, cases.Library{
 			Name: "protoactor", Variant: m.name,
 			Mailbox: p.mailbox, Send: p.send, Call: p.call, PingPong: p.pingPong, Spawn: p.spawn,
+			Remote: p.remote, Roles: map[string]compare.Role{"protoactor": p.serveRemote},
 		})
 	}
 	cases.Serve(libraries...)

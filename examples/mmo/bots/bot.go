@@ -25,7 +25,6 @@ type bot struct {
 	name    string
 	decodes bool
 	rand    *rand.Rand
-	quit    atomic.Bool
 	client  *client.Client
 	player  game.PlayerClient
 
@@ -74,7 +73,7 @@ func (b *bot) run(ctx context.Context) {
 	errands := sync.WaitGroup{}
 	defer errands.Wait()
 	busy := make(chan struct{}, 1)
-	for n := b.rand.IntN(600); !b.quit.Load(); n++ {
+	for n := b.rand.IntN(600); !b.fleet.isEnding(); n++ {
 		select {
 		case <-ctx.Done():
 			return
@@ -106,7 +105,7 @@ func (b *bot) run(ctx context.Context) {
 
 func (b *bot) connect(ctx context.Context) (err error) {
 	secret := fmt.Sprintf("bot-%d-%d", b.fleet.cfg.Seed, b.index)
-	for attempt := 0; attempt < 20; attempt++ {
+	for range 20 {
 		dialing, cancel := context.WithTimeout(ctx, 20*time.Second)
 		b.client, err = client.Dial(dialing, client.Config{
 			Name: "bot", Device: b.name, OnPush: b.onPush, OnState: b.onState,
@@ -118,18 +117,34 @@ func (b *bot) connect(ctx context.Context) (err error) {
 			b.player = game.PlayerClient{Session: b.client}
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Duration(b.rand.IntN(500)) * time.Millisecond):
+		if !b.sleep(ctx, time.Duration(b.rand.IntN(500))*time.Millisecond) {
+			return err
 		}
 	}
 	return err
 }
 
+// sleep reports false when the bot is to end instead.
+func (b *bot) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	var ended <-chan struct{}
+	if b.client != nil {
+		ended = b.client.Done()
+	}
+	select {
+	case <-t.C:
+		return !b.fleet.isEnding()
+	case <-ctx.Done():
+	case <-ended:
+	case <-b.fleet.ending:
+	}
+	return false
+}
+
 // join enters the world, as often as it takes.
 func (b *bot) join(ctx context.Context) bool {
-	for !b.quit.Load() && ctx.Err() == nil {
+	for !b.fleet.isEnding() && ctx.Err() == nil {
 		var self game.Self
 		err := b.fleet.call(ctx, "join", func(ctx context.Context) (err error) {
 			self, err = b.player.Join(ctx)
@@ -139,11 +154,8 @@ func (b *bot) join(ctx context.Context) bool {
 			b.settle(ctx, self)
 			return true
 		}
-		select {
-		case <-ctx.Done():
-		case <-b.client.Done():
+		if !b.sleep(ctx, 200*time.Millisecond) {
 			return false
-		case <-time.After(200 * time.Millisecond):
 		}
 	}
 	return false
@@ -231,11 +243,16 @@ func (b *bot) saw(s *aoi.Seen, now time.Time) {
 	}
 }
 
-// alive notes a sign of life, and how long there was none.
+// alive notes a sign of life, and how long there was none. When nodes were
+// killed meanwhile it counts from the last of them, too: the one before may have
+// been all but made good.
 func (b *bot) alive(now time.Time) {
 	last := b.lastSign.Swap(now.UnixNano())
 	if gap := time.Duration(now.UnixNano() - last); last > 0 && gap > time.Second {
 		b.fleet.outages.note(gap)
+		if killed := b.fleet.killed.Load(); killed > last {
+			b.fleet.afterKill.note(time.Duration(now.UnixNano() - killed))
+		}
 		if gap > longOutage {
 			b.fleet.cfg.Logger.Warn("outage", "bot", b.name, "for", gap, "sessions", b.sessions.Load())
 		}

@@ -20,7 +20,7 @@ var lines = []string{
 // errand returns what the bot does beside walking in this step, or nil.
 func (b *bot) errand(n int) func(context.Context) {
 	switch {
-	case n%30 == 0:
+	case n%b.fleet.cfg.buyEvery() == 0:
 		return b.buy
 	case n%600 == 77:
 		return b.chat
@@ -57,12 +57,8 @@ func (b *bot) buy(ctx context.Context) {
 			}
 			return
 		}
-		select {
-		case <-ctx.Done():
-		case <-b.client.Done():
-			b.doubt[number] = true
-			return
-		case <-time.After(100 * time.Millisecond):
+		if !b.sleep(ctx, min(100*time.Millisecond<<min(attempt, 8), time.Second)) {
+			break
 		}
 	}
 	b.doubt[number] = true

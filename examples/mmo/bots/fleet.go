@@ -34,7 +34,9 @@ type Config struct {
 	// Spread puts the bots evenly into all zones; otherwise most stay near the
 	// first town, where there is something to see.
 	Spread bool
-	// Logger hears of long outages. Defaults to discarding.
+	// PerSecond is how many bots log in each second. Defaults to 400.
+	PerSecond int
+	// Logger hears of long outages and failed calls. Defaults to discarding.
 	Logger *slog.Logger
 }
 
@@ -46,6 +48,8 @@ type Fleet struct {
 	wg     sync.WaitGroup
 	cancel context.CancelFunc
 
+	ending chan struct{}
+
 	joined atomic.Int64
 	moves  atomic.Int64
 	frames atomic.Int64
@@ -53,8 +57,10 @@ type Fleet struct {
 	bytes  atomic.Int64
 	calls  atomic.Int64
 
-	seen      histogram // move to seen by another
-	outages   histogram // time without sign of life, over a second
+	killed    atomic.Int64 // when a node was last killed
+	seen      histogram    // move to seen by another
+	outages   histogram    // time without sign of life, over a second
+	afterKill histogram    // from the last kill to the next sign of life
 	latencies map[string]*histogram
 	mu        sync.Mutex
 	errors    map[string]int64
@@ -62,7 +68,19 @@ type Fleet struct {
 
 // maxDecoders bounds the bots that look at what they are sent; the others count
 // it only, so that the bots do not use up the machine that they measure.
-const maxDecoders = 200
+const maxDecoders = 100
+
+// buySteps and buysPerSecond are the pace of trade: a bot buys every 3 s, in a
+// large fleet so seldom that all together buy this often.
+const (
+	buySteps      = 30
+	buysPerSecond = 200
+)
+
+// buyEvery returns after how many steps a bot buys something.
+func (c *Config) buyEvery() int {
+	return max(buySteps, c.Count*int(time.Second/moveEvery)/buysPerSecond)
+}
 
 // Run starts the bots; Stop ends them.
 func Run(cfg Config) *Fleet {
@@ -70,9 +88,12 @@ func Run(cfg Config) *Fleet {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	f := &Fleet{cfg: cfg, cancel: cancel, errors: map[string]int64{}, latencies: map[string]*histogram{}}
+	f := &Fleet{cfg: cfg, cancel: cancel, ending: make(chan struct{}), errors: map[string]int64{}, latencies: map[string]*histogram{}}
 	for _, name := range []string{"join", "buy", "sell", "say", "write", "inbox", "claim", "rank"} {
 		f.latencies[name] = &histogram{}
+	}
+	if cfg.PerSecond == 0 {
+		cfg.PerSecond = 400
 	}
 	stride := max((cfg.Count+maxDecoders-1)/maxDecoders, 1)
 	for i := range cfg.Count {
@@ -84,7 +105,9 @@ func Run(cfg Config) *Fleet {
 		f.wg.Add(1)
 		go func() {
 			defer f.wg.Done()
-			b.run(ctx)
+			if b.sleep(ctx, time.Duration(i)*time.Second/time.Duration(cfg.PerSecond)) {
+				b.run(ctx)
+			}
 		}()
 	}
 	return f
@@ -94,8 +117,11 @@ func Run(cfg Config) *Fleet {
 // until ctx ends to be answered.
 func (f *Fleet) Stop(ctx context.Context) {
 	for _, b := range f.bots {
-		b.quit.Store(true)
+		if b.lastSign.Load() > 0 {
+			b.alive(time.Now()) // whoever is out now counts, too
+		}
 	}
+	close(f.ending)
 	done := make(chan struct{})
 	go func() { f.wg.Wait(); close(done) }()
 	select {
@@ -107,10 +133,23 @@ func (f *Fleet) Stop(ctx context.Context) {
 	f.cancel()
 }
 
+func (f *Fleet) isEnding() bool {
+	select {
+	case <-f.ending:
+		return true
+	default:
+		return false
+	}
+}
+
+// NoteKill says that a node was killed just now.
+func (f *Fleet) NoteKill() { f.killed.Store(time.Now().UnixNano()) }
+
 // ResetLatencies forgets what was measured so far, after a warm-up.
 func (f *Fleet) ResetLatencies() {
 	f.seen.reset()
 	f.outages.reset()
+	f.afterKill.reset()
 	for _, h := range f.latencies {
 		h.reset()
 	}
@@ -146,6 +185,7 @@ func (f *Fleet) failed(name string, err error) {
 	case errors.Is(err, context.Canceled), errors.Is(err, client.ErrClosed):
 		kind = "closed"
 	}
+	f.cfg.Logger.Warn("bot's call failed", "call", name, "error", err)
 	f.mu.Lock()
 	f.errors[name+": "+kind]++
 	f.mu.Unlock()

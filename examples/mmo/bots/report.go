@@ -20,7 +20,8 @@ type Report struct {
 	BytesPerSecond  float64            `json:"bytes_per_second"`
 	MoveToSeen      Latency            `json:"move_to_seen_ms"`
 	Latency         map[string]Latency `json:"latency_ms"`
-	Outages         Latency            `json:"outages_ms"` // over one second without a sign from the world
+	Outages         Latency            `json:"outages_ms"`    // over one second without a sign from the world
+	AfterKill       Latency            `json:"after_kill_ms"` // of these, from the last kill to the end
 	Acked           int64              `json:"purchases_acked"`
 	Lost            int64              `json:"purchases_lost"`
 	Doubled         int64              `json:"purchases_doubled"`
@@ -42,7 +43,7 @@ func (f *Fleet) Report(seconds float64, players int64) Report {
 	r := Report{
 		Players: players, MovesPerSecond: round(float64(t.Moves) / seconds), PushesPerSecond: round(float64(t.Frames+t.Events) / seconds),
 		CallsPerSecond: round(float64(t.Calls) / seconds), BytesPerSecond: round(float64(t.Bytes) / seconds),
-		MoveToSeen: f.seen.summary(), Outages: f.outages.summary(), Latency: map[string]Latency{}, Acked: t.Acked,
+		MoveToSeen: f.seen.summary(), Outages: f.outages.summary(), AfterKill: f.afterKill.summary(), Latency: map[string]Latency{}, Acked: t.Acked,
 	}
 	for name, h := range f.latencies {
 		if h.count.Load() > 0 {

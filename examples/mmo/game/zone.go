@@ -28,6 +28,7 @@ type Zone struct {
 	area    aoi.Area
 	// groups are the sessions of the players in each cell, who all see the same.
 	groups   [aoi.NumCells]gate.Group
+	news     gate.Batch // of this tick: one message for each gate
 	visitors map[int64]*visitor
 	foes     map[uint16]*foe // monsters that live, by handle
 	waiting  []respawn
@@ -57,8 +58,8 @@ const (
 	// least crowd players, where frames cost more than they are worth. A move
 	// waits half of it on average before it is shown.
 	tickEvery   = 50 * time.Millisecond
-	tickCrowded = 70 * time.Millisecond
-	crowd       = 200
+	tickCrowded = 80 * time.Millisecond
+	crowd       = 150
 	// visitorTTL is how long a player that is not heard of stays.
 	visitorTTL = 10 * time.Second
 	// topSpeed is in units per second; a client that is faster is put back.

@@ -23,6 +23,7 @@ func (z *Zone) tick(context.Context) {
 		z.everySecond()
 	}
 	z.area.Tick(z.showPersonal, z.showCell)
+	_ = z.news.Send(z) // a gate that is gone has no players
 	z.meter.note(time.Since(begin))
 }
 
@@ -34,13 +35,11 @@ func (z *Zone) showPersonal(e *aoi.Entity, frame []byte) {
 		return
 	}
 	z.regroup(v)
-	if !v.Session.IsZero() {
-		_ = v.Session.PushVolatile(z, EventFrame, frame)
-	}
+	z.news.Session(z, v.Session, EventFrame, frame, true)
 }
 
 func (z *Zone) showCell(cell int, frame []byte) {
-	_ = z.groups[cell].PushVolatile(z, EventFrame, frame) // a gate that is gone has no players
+	z.news.Group(z, &z.groups[cell], EventFrame, frame, true)
 }
 
 func (z *Zone) regroup(v *visitor) {

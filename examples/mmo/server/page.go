@@ -102,7 +102,7 @@ func (s *Server) loginRequest(ctx context.Context, r *http.Request) (gate.Identi
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		return gate.Identity{}, &gate.StatusError{Code: gate.CodeDenied, Text: "want a JSON object with name and secret"}
 	}
-	player, err := s.authenticate(ctx, body.Name, body.Secret)
+	player, err := s.authenticate(ctx, "", body.Name, body.Secret)
 	var known *troupe.UserError
 	switch {
 	case err == nil:

@@ -199,13 +199,19 @@ func (s *Server) node() (*Instance, error) {
 	return up[int(time.Now().UnixNano()/1000)%len(up)], nil
 }
 
+// nodeNear returns the node of that name, or another one if it is not up here.
+func (s *Server) nodeNear(name string) (*Instance, error) {
+	for _, i := range s.Instances() {
+		if i.Name == name {
+			return i, nil
+		}
+	}
+	return s.node()
+}
+
 // Login reserves a name, makes the character if it is new, and returns a gate
 // and a token.
 func (s *Server) Login(ctx context.Context, name, secret string) (gate.Info, string, error) {
-	player, err := s.authenticate(ctx, name, secret)
-	if err != nil {
-		return gate.Info{}, "", err
-	}
 	gates, err := s.gates(ctx)
 	if err != nil {
 		return gate.Info{}, "", err
@@ -214,30 +220,38 @@ func (s *Server) Login(ctx context.Context, name, secret string) (gate.Info, str
 	if !ok {
 		return gate.Info{}, "", ErrDown
 	}
-	return best, s.keys.Sign(gate.Claims{Purpose: gate.PurposeLogin, Expires: time.Now().Add(time.Minute), Player: player}), nil
+	player, err := s.authenticate(ctx, best.Name, name, secret)
+	if err != nil {
+		return gate.Info{}, "", err
+	}
+	now := time.Now()
+	claims := gate.Claims{Purpose: gate.PurposeLogin, Expires: now.Add(time.Minute), Issued: now.UnixMilli(), Player: player}
+	return best, s.keys.Sign(claims), nil
 }
 
-// loginTry and loginTries bound how long a login waits for owners that have
-// just died: all that it does may be repeated.
+// While owners that have just died are replaced, a login waits: it tries for
+// loginTime, each time for loginTry at most. All that it does may be repeated.
 const (
+	loginTime  = 8 * time.Second
 	loginTry   = time.Second
-	loginTries = 8
+	loginPause = 100 * time.Millisecond
 )
 
-func (s *Server) authenticate(ctx context.Context, name, secret string) (player troupe.Ref, err error) {
-	for range loginTries {
-		player, err = s.tryAuthenticate(ctx, name, secret)
+func (s *Server) authenticate(ctx context.Context, near, name, secret string) (player troupe.Ref, err error) {
+	for begun := time.Now(); ; {
+		player, err = s.tryAuthenticate(ctx, near, name, secret)
 		var no *troupe.UserError
-		if err == nil || errors.As(err, &no) || ctx.Err() != nil {
-			break
+		if err == nil || errors.As(err, &no) || ctx.Err() != nil || s.isClosing() || time.Since(begun) > loginTime {
+			return player, err
 		}
-		s.pause(50 * time.Millisecond)
+		s.pause(loginPause)
 	}
-	return player, err
 }
 
-func (s *Server) tryAuthenticate(ctx context.Context, name, secret string) (troupe.Ref, error) {
-	i, err := s.node()
+// tryAuthenticate works from the node near, if it is up: a new character comes
+// to life there, beside its gate.
+func (s *Server) tryAuthenticate(ctx context.Context, near, name, secret string) (troupe.Ref, error) {
+	i, err := s.nodeNear(near)
 	if err != nil {
 		return troupe.Ref{}, err
 	}

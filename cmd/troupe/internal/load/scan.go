@@ -3,10 +3,12 @@
 package load
 
 import (
+	"cmp"
 	"go/ast"
 	"go/token"
 	"go/types"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -122,7 +124,7 @@ func (s *scanner) kind(obj *types.TypeName) *model.Kind {
 	if k.Name == "" {
 		k.Name = strings.ToLower(k.Type)
 	}
-	for _, fn := range exportedMethods(named) {
+	for _, fn := range s.exportedMethods(named) {
 		if m := s.method(k, fn); m != nil {
 			k.Methods = append(k.Methods, m)
 		}
@@ -170,8 +172,10 @@ func hasMethod(named *types.Named, name string) bool {
 }
 
 // exportedMethods returns the methods that *T has by itself or from embedded
-// types other than troupe's, in order of the source.
-func exportedMethods(named *types.Named) []*types.Func {
+// types other than troupe's, in order of the source: by package, name of the
+// file and place in it. Positions in the file set alone would not do, since
+// packages.Load parses files in parallel.
+func (s *scanner) exportedMethods(named *types.Named) []*types.Func {
 	set := types.NewMethodSet(types.NewPointer(named))
 	var fns []*types.Func
 	for i := range set.Len() {
@@ -180,7 +184,14 @@ func exportedMethods(named *types.Named) []*types.Func {
 			fns = append(fns, fn)
 		}
 	}
-	sort.SliceStable(fns, func(i, j int) bool { return fns[i].Pos() < fns[j].Pos() })
+	slices.SortStableFunc(fns, func(a, b *types.Func) int {
+		at, bt := s.position(a.Pos()), s.position(b.Pos())
+		return cmp.Or(
+			cmp.Compare(a.Pkg().Path(), b.Pkg().Path()),
+			cmp.Compare(filepath.Base(at.Filename), filepath.Base(bt.Filename)),
+			cmp.Compare(at.Offset, bt.Offset),
+		)
+	})
 	return fns
 }
 
