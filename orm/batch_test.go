@@ -64,6 +64,8 @@ func TestBatches(t *testing.T) {
 					h.run(func() { h.doc.Data.Name = strings.Repeat("x", 900) })
 				}
 				time.Sleep(2 * time.Second)
+				seen.mu.Lock()
+				defer seen.mu.Unlock()
 				total := 0
 				for i := range seen.docs {
 					total += seen.docs[i]
