@@ -101,7 +101,12 @@ func TestDiskError(t *testing.T) {
 			stores[victim].mu.Lock()
 			stores[victim].err = broken
 			stores[victim].mu.Unlock()
-			err := <-fatal[victim]
+			var err error
+			select {
+			case err = <-fatal[victim]:
+			case <-time.After(time.Minute):
+				t.Fatal("the node goes on after a failed write")
+			}
 			require.ErrorIs(t, err, ErrStore)
 			require.ErrorIs(t, err, broken)
 			require.ErrorIs(t, c.nodes[victim].Status().Err, ErrStore)
