@@ -44,7 +44,7 @@ func (f *Fleet) Report(seconds float64, players int64) Report {
 	r := Report{
 		Players: players, MovesPerSecond: round(float64(t.Moves) / seconds), PushesPerSecond: round(float64(t.Frames+t.Events) / seconds),
 		FramesPerSecond: round(float64(t.Frames) / seconds),
-		CallsPerSecond: round(float64(t.Calls) / seconds), BytesPerSecond: round(float64(t.Bytes) / seconds),
+		CallsPerSecond:  round(float64(t.Calls) / seconds), BytesPerSecond: round(float64(t.Bytes) / seconds),
 		MoveToSeen: f.seen.summary(), Outages: f.outages.summary(), AfterKill: f.afterKill.summary(), Latency: map[string]Latency{}, Acked: t.Acked,
 	}
 	for name, h := range f.latencies {
