@@ -56,6 +56,7 @@ type cellExt struct {
 	gated    bool                 // waits for the lease's gate
 	opened   []func(*cell)        // to be run when the gate opens
 	answered atomic.Uint64        // newest epoch of a reply from another node; any goroutine
+	stamped  atomic.Pointer[meta] // of one-way messages from this activation; any goroutine
 	came     atomic.Pointer[meta] // of the last one-way message from another node; any goroutine
 	popped   uint32               // since the last look at waiting senders
 

@@ -83,10 +83,7 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 			waiter.reply(flushMethod, nil, nil) // going round in a circle
 			return nil
 		}
-		cl.spawn(func() {
-			cl.flush(link, c, epoch, hops)
-			waiter.reply(flushMethod, nil, nil)
-		})
+		cl.spawn(func() { waiter.reply(flushMethod, nil, cl.flush(link, c, epoch, hops)) })
 		return nil
 	}
 	if e.meta != nil && e.meta.remote != nil {
@@ -155,7 +152,7 @@ func (c *cell) follow() {
 	c.state, x.locating = stateWaiting, true
 	link, epoch := x.link, x.remote.Epoch
 	cl.spawn(func() {
-		cl.flush(link, c, epoch, 0)
+		cl.flushUntil(link, c, epoch)
 		c.pushSystem(func(c *cell) {
 			if c.state == stateWaiting && c.extra().locating {
 				c.arrivedFirst()
@@ -192,10 +189,15 @@ func (c *cell) arrivedFirst() {
 	x.again = append(first, then...)
 }
 
-// flushTimeout bounds the wait for messages that went the old way. They are
-// answered within a round trip unless the old owner has just died, and then
-// nothing more comes from it.
-const flushTimeout = time.Second
+// A flush is answered within a round trip, or, while a transfer is under way,
+// when that is over. One that fails is repeated for flushLimit: only a node that
+// this one cannot reach for so long, and the others can, is given up while its
+// session lives, and what it still holds may then be overtaken.
+const (
+	flushTimeout = time.Second
+	flushPause   = 20 * time.Millisecond
+	flushLimit   = 15 * time.Second
+)
 
 // flushMethod is an empty message: when its reply comes, everything that was
 // sent before it on the same way has reached the actor's mailbox.
@@ -210,19 +212,34 @@ var flushMethod = &Method[struct{}, struct{}]{
 	ParseReply: func([]byte, *struct{}) error { return nil },
 }
 
-// flush waits until what was sent to c's id over link has arrived.
-func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
+// flushUntil waits until what was sent to c's id over link has arrived, or
+// cannot any more because the session at its end is over.
+func (cl *cluster) flushUntil(link *peerLink, c *cell, epoch uint64) {
+	limit := cl.node.now() + int64(flushLimit)
+	for cl.flush(link, c, epoch, 0) != nil {
+		if !cl.alive(link.session) || cl.node.now() > limit || cl.ctx.Err() != nil {
+			return
+		}
+		cl.sleep(flushPause)
+	}
+}
+
+// flush waits until what was sent to c's id over link has arrived, at most
+// flushTimeout.
+func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) error {
 	ctx, cancel := context.WithTimeout(cl.ctx, flushTimeout)
 	defer cancel()
 	n := cl.node
 	call := n.calls.begin(0, n.now()+int64(flushTimeout))
-	call.m, call.target, call.meta.hops = flushMethod, c, hops
-	e := envelope{m: flushMethod, meta: &call.meta}
+	call.m, call.target = flushMethod, c
+	// Not the call's own meta: it would keep the hops for its next user.
+	e := envelope{m: flushMethod, meta: &meta{call: call, hops: hops}}
 	if err := cl.send(link, c, &e, epoch, Ref{}, 0); err != nil {
 		n.calls.discard(call)
-		return
+		return err
 	}
-	_, _ = n.calls.wait(ctx, call) // late or failed: go on, see flushTimeout
+	_, err := n.calls.wait(ctx, call)
+	return err
 }
 
 // send writes e to link. On success the arguments are released, or kept by the
@@ -236,6 +253,7 @@ func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from
 		m.trace = meta.trace
 		if !meta.from.IsZero() {
 			from, fromEpoch = meta.from, meta.fromEpoch
+			m.fromSession = meta.fromSession
 		}
 		if waiting = meta.call; waiting != nil {
 			m.call = waiting.number()

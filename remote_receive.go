@@ -161,7 +161,7 @@ type incoming struct {
 func (cl *cluster) metaOf(from transport.Link, msg *message, c *cell) *meta {
 	head := meta{toEpoch: msg.epoch, hops: max(msg.hops, 1), trace: msg.trace, fromEpoch: msg.fromEpoch}
 	if msg.from.kind != 0 {
-		head.from = cl.refOf(msg.from)
+		head.from, head.fromSession = cl.refOf(msg.from), cl.sessionOf(from.Peer().NodeID, msg)
 	}
 	if msg.call == 0 && len(msg.chain) == 0 {
 		came := &c.extra().came
@@ -338,10 +338,7 @@ func (cl *cluster) retryCall(call *call, serial uint32, why error) {
 		e.m.drop(e)
 		call.completeSerial(serial, nil, &refusal{err})
 	}
-	if call.m == flushMethod {
-		why = nil // there is nothing to wait for any more
-	}
-	if call.moves > maxMoves || why == nil {
+	if call.moves > maxMoves || call.m == flushMethod { // which is bound to its way
 		if call.move(serial, callMoving, callWaiting) {
 			refuse(why)
 		}

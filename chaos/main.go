@@ -77,7 +77,7 @@ func again() int {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
@@ -102,6 +102,11 @@ func run(o options) (*Summary, error) {
 	bin := filepath.Join(dir, "server")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/troupe-go/troupe/chaos/server").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build server: %w\n%s", err, out)
+	}
+	if o.namespaces { // nodes' file systems must not be seen outside
+		if err := command(ctx, "mount --make-rprivate /"); err != nil {
+			return nil, err
+		}
 	}
 	c := newCluster(o, dir, bin)
 	defer c.close()

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,13 @@ type workload struct {
 	faults []fault
 	failed int // tries without an answer
 	stuck  []int
+	stops  []stopped
+	found  []string // violations that a fault itself has found
+
+	db        dbStats
+	transfers []transfer
+	ids       []int64
+	others    atomic.Int64 // answered operations of the other workloads
 }
 
 func newWorkload(c *cluster, seed uint64) *workload {
@@ -60,15 +68,24 @@ func (w *workload) now() time.Duration { return time.Since(w.begin) }
 // run torments the cluster under load, heals it, and reads every entity.
 func (w *workload) run(ctx context.Context, o options) {
 	work, stop := context.WithCancel(ctx)
+	last, finish := context.WithCancel(ctx)
+	defer finish()
 	var users sync.WaitGroup
 	for i := range clients {
 		users.Go(func() { w.client(work, i) })
+	}
+	for i := range tellers {
+		users.Go(func() { w.teller(work, last, i) })
+	}
+	for i := range minters {
+		users.Go(func() { w.minter(work, i) })
 	}
 	trouble, end := context.WithTimeout(ctx, o.duration)
 	w.torment(trouble, o)
 	end()
 	pause(ctx, 2*ttl)
 	stop()
+	time.AfterFunc(settleFor, finish)
 	users.Wait()
 	w.settle(ctx)
 }

@@ -25,6 +25,16 @@ type job struct {
 	err  error
 }
 
+// isDone reports whether the outcome is known. Any goroutine may call it.
+func (j *job) isDone() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (j *job) finish(err error) {
 	j.err = err
 	close(j.done)
@@ -266,7 +276,7 @@ func (db *DB) commit(jobs []*job) {
 			db.isolate(jobs, err)
 			return
 		}
-		db.stats.retries.Add(1)
+		db.stats.add(CountRetries, 1)
 		db.log.Error("orm: save failed, trying again", "groups", len(jobs), "pause", pause, "err", err)
 		if !db.sleep(pause/2 + rand.N(pause/2+1)) {
 			for _, j := range jobs {
@@ -285,7 +295,7 @@ func permanent(err error) bool { return errors.Is(err, ErrRefused) || errors.Is(
 // bad document does not hold up the others.
 func (db *DB) isolate(jobs []*job, err error) {
 	if len(jobs) == 1 {
-		db.stats.refused.Add(1)
+		db.stats.add(CountRefused, 1)
 		db.log.Error("orm: the database refuses a group", "owner", jobs[0].unit.key, "err", err)
 		jobs[0].finish(err)
 		jobs[0].unit.list(time.Now()) // still dirty: try again later
@@ -299,11 +309,8 @@ func (db *DB) isolate(jobs []*job, err error) {
 // try writes jobs once and finishes them, or returns why nothing is known.
 func (db *DB) try(jobs []*job) error {
 	groups := make([]Group, len(jobs))
-	docs, bytes := 0, 0
 	for i, j := range jobs {
 		groups[i] = j.group
-		docs += len(j.group)
-		bytes += j.bytes
 	}
 	ctx, cancel := context.WithTimeout(db.ctx, db.cfg.SaveTimeout)
 	defer cancel()
@@ -315,17 +322,32 @@ func (db *DB) try(jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	db.stats.saved(docs, bytes, time.Since(start))
+	db.account(jobs, outcomes, start)
 	for i, j := range jobs {
 		if outcomes[i] == Saved {
 			j.finish(nil)
 			continue
 		}
-		db.stats.fenced.Add(1)
 		j.unit.fenced()
 		j.finish(fmt.Errorf("save %s: %w", j.unit.key, ErrFenced))
 	}
 	return nil
+}
+
+// account counts a confirmed transaction that began at start.
+func (db *DB) account(jobs []*job, outcomes []Outcome, start time.Time) {
+	now := time.Now()
+	docs, bytes := 0, 0
+	for i, j := range jobs {
+		if outcomes[i] != Saved {
+			db.stats.add(CountFenced, 1)
+			continue
+		}
+		docs += len(j.group)
+		bytes += j.bytes
+		db.cfg.Metrics.Observe(SampleQueueSeconds, now.Sub(j.since).Seconds())
+	}
+	db.stats.saved(docs, bytes, now.Sub(start))
 }
 
 // sleep pauses for d. It reports false when the DB is closing for good.

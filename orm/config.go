@@ -50,6 +50,9 @@ type Config struct {
 
 	// Logger receives what went wrong. Defaults to discarding it.
 	Logger *slog.Logger
+
+	// Metrics receives measurements. Defaults to none.
+	Metrics Metrics
 }
 
 // withDefaults returns c completed, or an error that names the bad field.
@@ -99,6 +102,9 @@ func (c Config) withDefaults(can Capabilities) (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NoMetrics{}
 	}
 	return c, nil
 }

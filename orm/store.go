@@ -24,6 +24,11 @@ type Store interface {
 	// step (O1). A row that does not exist is created without data. The
 	// returned token is LoadToken of the row's old one. It fails with ErrFenced
 	// if CanLoad does not allow it.
+	//
+	// A crash of the database may forget a fence, unless it is of generation 0:
+	// then, only the load's number tells owners apart, and it must not be given
+	// out twice. Under a fence of a cluster, an owner whose load was forgotten
+	// is refused at its first save, so a store need not wait for the disk here.
 	LoadFence(ctx context.Context, table *Table, key string, fence Fence) (Row, error)
 
 	// Save applies groups, each write under the rule of Token.CanWrite, and

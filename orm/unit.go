@@ -98,9 +98,9 @@ func (u *unit) runFlush(context.Context) {
 		return
 	}
 	u.listed.Store(false)
-	if !u.settled() {
+	if !u.settled() || u.db.full() {
 		u.waiting = since
-		u.list(time.Now()) // one write at a time (O5): look again later
+		u.list(time.Now()) // one write at a time (O5), and not too many: look again later
 		return
 	}
 	if err := u.settle(); err != nil && u.ended.Load() {
@@ -108,7 +108,7 @@ func (u *unit) runFlush(context.Context) {
 	}
 	j, err := u.collect(since)
 	if err != nil {
-		u.db.stats.refused.Add(1)
+		u.db.stats.add(CountRefused, 1)
 		u.db.log.Error("orm: document cannot be saved", "owner", u.key, "err", err)
 		u.list(time.Now())
 		return
@@ -119,17 +119,7 @@ func (u *unit) runFlush(context.Context) {
 }
 
 // settled reports whether no write is on its way.
-func (u *unit) settled() bool {
-	if u.sent == nil {
-		return true
-	}
-	select {
-	case <-u.sent.done:
-		return true
-	default:
-		return false
-	}
-}
+func (u *unit) settled() bool { return u.sent == nil || u.sent.isDone() }
 
 // settle takes the result of a finished write into account.
 func (u *unit) settle() error {

@@ -40,12 +40,13 @@ func troupeMailbox() Mailbox {
 			}
 		},
 		Consume: func(count int) (sum int64) {
-			var m *Message
 			<-wake
 			for {
-				switch q.Pop(&m) {
+				m, r := q.Next()
+				switch r {
 				case mpsc.Popped:
-					sum += m.Value
+					sum += (*m).Value
+					*m = nil
 					count--
 				case mpsc.Pending:
 					runtime.Gosched()

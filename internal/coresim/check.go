@@ -198,7 +198,9 @@ func (c *checker) handles(a *activation) {
 	if a.fence.Generation != c.w.generation {
 		c.fail("I17: node %d handles entity/%d under generation %d, it is %d", a.n.number, a.entity, a.fence.Generation, c.w.generation)
 	}
-	if ok && have.epoch > a.fence.Epoch {
+	if !ok || have.epoch < a.fence.Epoch || have.session != a.session && have.epoch == a.fence.Epoch {
+		c.fail("I1: node %d handles entity/%d under epoch %d, which no entry has granted to its session %d", a.n.number, a.entity, a.fence.Epoch, a.session)
+	} else {
 		c.fail("I4: node %d handles entity/%d under epoch %d, epoch %d was granted to session %d", a.n.number, a.entity, a.fence.Epoch, have.epoch, have.session)
 	}
 }
@@ -206,7 +208,8 @@ func (c *checker) handles(a *activation) {
 // loaded is I2, I3 and I6 for a load, and I7 for what it did not find.
 func (c *checker) loaded(e int, fence orm.Fence, r row) {
 	d := &c.docs[e]
-	if r.token.Compare(d.token) <= 0 || r.token.Fence() != fence {
+	again := r.token == d.token && c.w.plan.Rules.NoFenceOnLoad
+	if r.token.Compare(d.token) <= 0 && !again || r.token.Fence() != fence {
 		c.fail("I3: load of entity/%d installed token %v after %v", e, r.token, d.token)
 	}
 	d.token = r.token

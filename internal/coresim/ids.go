@@ -47,7 +47,7 @@ func (d *idSource) renew(n *node) func() {
 				})
 			return
 		}
-		n.ask([]core.Command{core.AcquireWorker{Session: session, Pool: "ids", Limit: 8}}, func(res []core.Result) {
+		n.ask([]core.Command{core.AcquireWorker{Session: session, Pool: "ids", Limit: workers + 1}}, func(res []core.Result) {
 			if res == nil || res[0].Code != core.CodeOK {
 				d.busy = false
 				return

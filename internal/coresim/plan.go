@@ -99,7 +99,7 @@ func NewPlan(seed uint64, length int64) Plan {
 		}
 		f := Fault{At: at, Kind: faultKinds[i].name, A: rng.IntN(64), B: rng.IntN(64), For: howLong(rng)}
 		if f.Kind == "new-generation" {
-			if renewed || at < 15*second {
+			if renewed || at+f.For+3*ttl > length {
 				continue
 			}
 			renewed = true

@@ -12,9 +12,9 @@ import (
 	"github.com/troupe-go/troupe/orm/sqldoc"
 )
 
-// Dialect returns the dialect of MySQL and MariaDB. Keys and indexed text are
+// dialect returns the dialect of MySQL and MariaDB. Keys and indexed text are
 // VARBINARY: the text collations that both servers know ignore trailing spaces.
-func Dialect() *sqldoc.Dialect {
+func dialect(l *loader) *sqldoc.Dialect {
 	return &sqldoc.Dialect{
 		Name:  "mysql",
 		Quote: func(ident string) string { return "`" + ident + "`" },
@@ -33,45 +33,11 @@ func Dialect() *sqldoc.Dialect {
 				" WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? LIMIT 1", table, index)
 			return len(names) > 0, err
 		},
-		Load:     load,
+		Load:     l.load,
 		Update:   update,
 		Classify: classify,
 		Retry:    retry,
 	}
-}
-
-// load installs the fence and reads the row in one transaction: MySQL has no
-// RETURNING.
-func load(ctx context.Context, db *sql.DB, s *sqldoc.Statements, key string, fence orm.Fence) (orm.Row, error) {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return orm.Row{}, err
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	if _, err := tx.ExecContext(ctx, installSQL(s), sqldoc.LoadArgs(key, fence)...); err != nil {
-		return orm.Row{}, err
-	}
-	row, err := sqldoc.ReadRow(tx.QueryRowContext(ctx, "SELECT doc_key, generation, epoch, seq, schema_version, data FROM "+
-		s.Quoted()+" WHERE doc_key = ?", key).Scan)
-	if err != nil {
-		return orm.Row{}, err
-	}
-	if row.Token.Fence() != fence {
-		return orm.Row{}, sql.ErrNoRows
-	}
-	return row, tx.Commit()
-}
-
-// installSQL installs a fence. Assignments see what the ones before them have
-// assigned: seq compares the old generation and epoch, epoch the old
-// generation, so this is the only order that works.
-func installSQL(s *sqldoc.Statements) string {
-	return fmt.Sprintf(`INSERT INTO %s (doc_key, generation, epoch, seq, schema_version) VALUES (?, ?, ?, ?, 0)
-ON DUPLICATE KEY UPDATE
-	seq = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), seq,
-		IF(generation = VALUES(generation) AND epoch = VALUES(epoch), ((seq >> 32) + 1) << 32, 0)),
-	epoch = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), epoch, VALUES(epoch)),
-	generation = GREATEST(generation, VALUES(generation))`, s.Quoted())
 }
 
 // chunkSizes are the numbers of rows per statement, so that few statements have
@@ -134,7 +100,7 @@ func updateSQL(s *sqldoc.Statements, rows int) string {
 	row := "(" + s.Dialect.Params(1, len(cols)) + ")"
 	b.WriteString(strings.Repeat(row+", ", rows-1) + row)
 	b.WriteString(" ON DUPLICATE KEY UPDATE ")
-	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq)"
+	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq) AND seq >> 32 = VALUES(seq) >> 32"
 	for _, c := range cols[4:] { // schema_version, data, index columns
 		fmt.Fprintf(&b, "%s = IF(%s, VALUES(%s), %s), ", c, newer, c, c)
 	}
