@@ -43,11 +43,12 @@ type cluster struct {
 	topics   clusterTopics
 	fences   fenceTable
 
-	mu     sync.Mutex
-	links  map[uint64]*peerLink // by session
-	held   []*cell              // waiting for the gate
-	ended  bool                 // no new goroutines
-	frames sync.Pool
+	mu    sync.Mutex
+	links map[uint64]*peerLink // by session
+	held  []*cell              // waiting for the gate
+	ended bool                 // no new goroutines
+
+	buffers sync.Pool // of *frameBuffer
 
 	refresh     sync.Mutex // one refreshView at a time
 	incarnation uint64     // of the process, on the transport
@@ -70,7 +71,6 @@ func newCluster(n *Node, cfg ClusterConfig) (*cluster, error) {
 		links:   make(map[uint64]*peerLink),
 		changed: make(chan struct{}, 1),
 	}
-	cl.frames.New = func() any { return new(frameWriter) }
 	cl.claims.init(cl)
 	cl.releases.init(cl)
 	cl.topics.init(cl)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"strings"
 	"time"
 
@@ -105,7 +104,7 @@ func troupeRemote(kind string) func(b *compare.B) Remote {
 					if !errors.Is(err, troupe.ErrBackpressure) {
 						panic(err)
 					}
-					runtime.Gosched()
+					time.Sleep(100 * time.Microsecond)
 				}
 			},
 			Total: func() (sum, count int64) {

@@ -20,7 +20,7 @@ var lines = []string{
 // errand returns what the bot does beside walking in this step, or nil.
 func (b *bot) errand(n int) func(context.Context) {
 	switch {
-	case n%30 == 0:
+	case n%b.fleet.cfg.buyEvery() == 0:
 		return b.buy
 	case n%600 == 77:
 		return b.chat

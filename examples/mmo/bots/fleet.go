@@ -68,7 +68,19 @@ type Fleet struct {
 
 // maxDecoders bounds the bots that look at what they are sent; the others count
 // it only, so that the bots do not use up the machine that they measure.
-const maxDecoders = 200
+const maxDecoders = 100
+
+// buySteps and buysPerSecond are the pace of trade: a bot buys every 3 s, in a
+// large fleet so seldom that all together buy this often.
+const (
+	buySteps      = 30
+	buysPerSecond = 200
+)
+
+// buyEvery returns after how many steps a bot buys something.
+func (c *Config) buyEvery() int {
+	return max(buySteps, c.Count*int(time.Second/moveEvery)/buysPerSecond)
+}
 
 // Run starts the bots; Stop ends them.
 func Run(cfg Config) *Fleet {
