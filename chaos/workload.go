@@ -51,7 +51,7 @@ type workload struct {
 	failed int // tries without an answer
 	stuck  []int
 	stops  []stopped
-	exits  int // nodes that ended by themselves after the last fault
+	exits  int      // nodes that ended by themselves after the last fault
 	found  []string // violations that a fault itself has found
 
 	db        dbStats
