@@ -107,7 +107,7 @@ func (s *Stats) counts() []count {
 		{"entries", &s.Entries}, {"elections", &s.Elections}, {"snapshots", &s.Snapshots}, {"expired", &s.Expired},
 		{"fenced", &s.Fenced}, {"step-downs", &s.StepDowns}, {"gave up", &s.GaveUp}, {"not admitted", &s.NotAdmitted},
 		{"ids", &s.IDs}, {"ids refused", &s.IDsRefused}, {"lost notes", &s.LostNotes}, {"old generation", &s.OldGeneration},
-		{"recoveries", &s.Recoveries},
+		{"recoveries", &s.Recoveries}, {"ids repeated by recovery", &s.IDsRepeated},
 	}
 }
 
