@@ -57,8 +57,8 @@ type cellExt struct {
 	opened   []func(*cell)        // to be run when the gate opens
 	answered atomic.Uint64        // newest epoch of a reply from another node; any goroutine
 	stamped  atomic.Pointer[meta] // of one-way messages from this activation; any goroutine
-	unused   atomic.Uint32        // sweeps since the last message to another node
 	came     atomic.Pointer[meta] // of the last one-way message from another node; any goroutine
+	unused   atomic.Uint32        // sweeps since the last message to another node
 	popped   uint32               // since the last look at waiting senders
 
 	mu       sync.Mutex
