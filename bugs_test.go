@@ -228,3 +228,22 @@ func TestCronStopInItsOwnFiring(t *testing.T) {
 		require.EqualValues(t, 1, fired.Load())
 	})
 }
+
+// An actor that ends by itself while Stop asks it to: its end and the request
+// are entries of one batch of the system lane, and the request must be answered
+// all the same, or Stop waits for nobody.
+func TestStopRequestBehindAnEnd(t *testing.T) {
+	n := startWith(t, Config{}, &probeHooks{}, Virtual[probe]("probe"))
+	stopped := make(chan struct{})
+	require.NoError(t, do(t, n, ID("probe", 1), func(_ context.Context, p *probe) error {
+		c := p.actorBase().cell
+		c.pushSystem(func(c *cell) { c.terminate(nil, true) })
+		c.stopThen(nil, func() { close(stopped) })
+		return nil
+	}))
+	select {
+	case <-stopped:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the stop request was not answered")
+	}
+}

@@ -17,6 +17,7 @@ func FuzzMessageFrame(f *testing.F) {
 		from: frameRef{kind: 1, name: "n"}, fromEpoch: 4, chain: []frameRef{{1, 2, ""}, {2, 0, "z"}},
 		trace: &TraceContext{Flags: 1},
 	}).appendHead(nil)[1:])
+	f.Add((&message{kind: 7, hops: 2, from: frameRef{kind: 1, id: 1}, fromEpoch: 4, fromSession: 3}).appendHead(nil)[1:])
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m message
@@ -37,7 +38,7 @@ func FuzzMessageFrame(f *testing.F) {
 			m.budget, again.budget = 0, 0 // not sent without a call
 		}
 		if m.from.kind == 0 {
-			m.from, m.fromEpoch, again.fromEpoch = frameRef{}, 0, 0
+			m.from, m.fromEpoch, again.fromEpoch = frameRef{}, 0, 0 // no sender
 		}
 		if !reflect.DeepEqual(m, again) {
 			t.Fatalf("%+v became %+v", m, again)

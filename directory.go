@@ -46,9 +46,11 @@ func (c *cell) lookup() (core.Owner, bool) {
 // ready prepares a cell in a cluster for the message in t.env. It reports false
 // when the message was forwarded, put aside or refused.
 func (c *cell) ready(t *turn) bool {
-	if m := t.env.meta; m != nil && c.late(m) {
-		c.discard(&t.env, CountDropStale, ErrStopped)
-		return false
+	if m := t.env.meta; m != nil {
+		if err := c.late(m); err != nil {
+			c.discard(&t.env, CountDropStale, err)
+			return false
+		}
 	}
 	switch c.state {
 	case stateActive:
@@ -84,11 +86,33 @@ func (c *cell) ready(t *turn) bool {
 	return c.passGate(t) && c.activate(t)
 }
 
-// late reports whether a message from another node was for an activation under
-// a session that this node has lost, and was held up since: its sender may have
-// sent newer messages to the next owner. A call is answered "moved".
-func (c *cell) late(m *meta) bool {
-	return m.hops > 0 && m.toEpoch != 0 && m.toEpoch < c.kind.node.cluster.session.Load().Epoch()
+// late says why a message that was held up while this node lost a session is
+// not to be handled, if so.
+//
+// From another node, and for an activation under that session: its sender may
+// have sent newer messages to the next owner. A call is answered "moved". From
+// an actor that was active here under that session: its successor may have
+// spoken (I2).
+func (c *cell) late(m *meta) error {
+	cl := c.kind.node.cluster
+	if m.hops > 0 {
+		if m.toEpoch != 0 && m.toEpoch < cl.session.Load().Epoch() {
+			return ErrStopped
+		}
+		return nil
+	}
+	if m.fromEpoch == 0 || m.fromEpoch > cl.session.Load().Epoch() {
+		return nil
+	}
+	if k := cl.node.kindOf(m.from.Kind); k != nil && k.clustered {
+		return cl.fences.pass(cl, k, m.from, m.fromEpoch, false)
+	}
+	return nil
+}
+
+// outlived reports whether c was activated under a session that is over.
+func (c *cell) outlived() bool {
+	return c != nil && c.kind.clustered && c.epoch.Load() < c.kind.node.cluster.session.Load().Epoch()
 }
 
 // setAside keeps the message in t.env to be handled first when the cell has
@@ -260,7 +284,8 @@ func (c *cell) checkEpoch(t *turn) bool {
 		c.loseOwnership()
 		return false
 	}
-	m.toEpoch = 0 // a renewal that commits after this proves us right
+	known := *m                           // other messages may share m
+	known.toEpoch, t.env.meta = 0, &known // a renewal that commits after this proves us right
 	c.extra().session.Suspect()
 	return c.passGate(t)
 }
@@ -400,7 +425,7 @@ func (c *cell) goRemote(owner core.Owner) {
 		return
 	}
 	x := c.extra()
-	x.session, x.link, x.remote = nil, link, owner
+	x.session, x.link, x.remote, x.ownerAt = nil, link, owner, 0
 	x.locating, x.tries = false, 0
 	c.state = stateRemote
 	c.where.Store(whereRemote)

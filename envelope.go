@@ -25,7 +25,8 @@ type envelope struct {
 }
 
 // meta is what a message carries beside its arguments. It is immutable once
-// the message was sent, except for call, whose protocol is in call.go.
+// the message was sent, except for call, whose protocol is in call.go: one-way
+// messages of the same sender share one.
 type meta struct {
 	// call is the local caller that waits for the reply, nil otherwise.
 	call *call
@@ -35,9 +36,12 @@ type meta struct {
 	chain *chainLink
 	// deadline is in node time (Node.now), 0 when there is none yet.
 	deadline int64
-	// from names the sender when it is an actor; fromEpoch is its fence.
-	from      Ref
-	fromEpoch uint64
+	// from names the sender when it is an actor; fromEpoch is its fence, and
+	// fromSession, if the message came from another node, the session under
+	// which that node sent it.
+	from        Ref
+	fromEpoch   uint64
+	fromSession uint64
 	// toEpoch is the epoch that a sender on another node believes the target
 	// to have; hops counts the nodes on the way here.
 	toEpoch uint64

@@ -35,10 +35,23 @@ func (f *fenceTable) check(cl *cluster, node string, msg *message) error {
 	if k == nil || !k.clustered {
 		return nil
 	}
-	session := cl.view.Load().session[node]
+	session := cl.sessionOf(node, msg)
 	// A claim is younger than the session it is under.
 	held := session != 0 && session < msg.fromEpoch && cl.alive(session)
-	return f.pass(cl, k, from, msg.fromEpoch, held)
+	err := f.pass(cl, k, from, msg.fromEpoch, held)
+	if err != nil {
+		k.count(CountDropStale, 1)
+	}
+	return err
+}
+
+// sessionOf returns the session under which a message left the node of its
+// sender. One that another node has passed on says so itself.
+func (cl *cluster) sessionOf(node string, msg *message) uint64 {
+	if msg.hops > 1 {
+		return msg.fromSession
+	}
+	return cl.view.Load().session[node]
 }
 
 func (f *fenceTable) pass(cl *cluster, k *kind, ref Ref, epoch uint64, held bool) error {
@@ -55,14 +68,13 @@ func (f *fenceTable) pass(cl *cluster, k *kind, ref Ref, epoch uint64, held bool
 		f.seen[ref] = epoch
 	}
 	f.mu.Unlock()
-	return k.checkFence(ref, epoch, max(newest, seen))
+	return checkFence(ref, epoch, max(newest, seen))
 }
 
-func (k *kind) checkFence(ref Ref, epoch, newest uint64) error {
+func checkFence(ref Ref, epoch, newest uint64) error {
 	if epoch >= newest {
 		return nil
 	}
-	k.count(CountDropStale, 1)
 	return fmt.Errorf("%w: from %v with epoch %d, the newest is %d", ErrFenced, ref, epoch, newest)
 }
 
@@ -82,7 +94,11 @@ func (cl *cluster) checkReply(call *call, epoch uint64) error {
 	for epoch > newest && !x.answered.CompareAndSwap(newest, epoch) {
 		newest = max(newest, x.answered.Load())
 	}
-	return c.kind.checkFence(c.ref(), epoch, newest)
+	err := checkFence(c.ref(), epoch, newest)
+	if err != nil {
+		c.kind.count(CountDropStale, 1)
+	}
+	return err
 }
 
 // newestEpoch is the epoch of a claim in this node's copy of the directory.

@@ -11,12 +11,13 @@ import (
 // are 8 bytes, little-endian.
 //
 //	message  type(1) flags(1) kind(4) key method epoch hops [call deadline]
-//	         [from] [chain] [trace] arguments...
+//	         [from [session]] [chain] [trace] arguments...
 //	reply    type(1) status(1) call(8) epoch rest...
 //	publish  type(1) topic message...
 //
 // key is zigzag(id) or, with flagName, len name. epoch is the claim epoch that
-// the sender believes the target to have, 0 when unknown.
+// the sender believes the target to have; when nobody has claimed it yet, that
+// of the session that it is sent to.
 const (
 	frameMessage byte = 1
 	frameReply   byte = 2
@@ -31,6 +32,7 @@ const (
 	flagChain                     // actors wait for this call
 	flagTrace                     // trace context
 	flagFromName                  // the sender has a string key
+	flagSession                   // the message was passed on: its sender's session
 )
 
 // Statuses of a reply frame.
@@ -56,9 +58,12 @@ type message struct {
 	budget    uint64 // milliseconds left, 0: none given
 	from      frameRef
 	fromEpoch uint64
-	chain     []frameRef
-	trace     *TraceContext
-	args      []byte
+	// fromSession is the session under which the sender's node sent it; 0 in
+	// a message that comes straight from there.
+	fromSession uint64
+	chain       []frameRef
+	trace       *TraceContext
+	args        []byte
 }
 
 // frameRef is a Ref whose kind is a hash.
@@ -84,6 +89,7 @@ func (m *message) appendHead(b []byte) []byte {
 	set(m.from.name != "", flagFromName)
 	set(len(m.chain) > 0, flagChain)
 	set(m.trace != nil, flagTrace)
+	set(m.from.kind != 0 && m.fromSession != 0, flagSession)
 	b = append(b, frameMessage, flags)
 	b = binary.LittleEndian.AppendUint32(b, m.kind)
 	b = appendKey(b, m.id, m.name)
@@ -98,6 +104,9 @@ func (m *message) appendHead(b []byte) []byte {
 		b = binary.LittleEndian.AppendUint32(b, m.from.kind)
 		b = appendKey(b, m.from.id, m.from.name)
 		b = binary.AppendUvarint(b, m.fromEpoch)
+		if m.fromSession != 0 {
+			b = binary.AppendUvarint(b, m.fromSession)
+		}
 	}
 	if len(m.chain) > 0 {
 		b = binary.AppendUvarint(b, uint64(len(m.chain)))
@@ -210,6 +219,9 @@ func parseMessage(b []byte, m *message) error {
 		m.from.kind = r.uint32()
 		m.from.id, m.from.name = r.key(flags&flagFromName != 0)
 		m.fromEpoch = r.uvarint()
+		if flags&flagSession != 0 {
+			m.fromSession = r.uvarint()
+		}
 	}
 	if flags&flagChain != 0 {
 		n := r.uvarint()

@@ -160,7 +160,7 @@ func (h *Handle) route(ctx context.Context, e *envelope) error {
 			if sent, err := c.sendDirect(h.from, e); sent {
 				return err
 			}
-			h.stamp(c, e)
+			h.stamp(e)
 		}
 		if e.meta != nil && e.meta.call != nil && c.kind.everFits(e) && c.tryAcquire() {
 			c.kind.node.sched.give(job{cell: c, env: *e, at: c.kind.node.sampler.stamp()})
@@ -185,22 +185,39 @@ func (k *kind) everFits(e *envelope) bool {
 	return k.limitBytes < 0 || e.ptr == nil || e.m.payloadBytes(e.ptr) <= k.limitBytes
 }
 
-// stamp notes the sender on a message that may have to leave the node later.
-func (h *Handle) stamp(c *cell, e *envelope) {
-	if h.from == nil || !h.from.kind.clustered || e.meta != nil && e.meta.call != nil || c.where.Load() == whereHere {
-		return
+// stamp notes the sender on a message that may have to leave the node later,
+// even one to an actor that is here now: the next owner has to know whose it
+// is when this node's lease has ended.
+func (h *Handle) stamp(e *envelope) {
+	switch {
+	case h.from == nil || !h.from.kind.clustered || e.meta != nil && e.meta.call != nil:
+	case e.meta == nil:
+		e.meta = h.from.stamp()
+	default:
+		e.meta.from, e.meta.fromEpoch = h.from.ref(), h.from.epoch.Load()
 	}
-	if e.meta == nil {
-		e.meta = &meta{}
+}
+
+// stamp returns the meta of one-way messages from the present activation.
+func (c *cell) stamp() *meta {
+	x, epoch := c.extra(), c.epoch.Load()
+	m := x.stamped.Load()
+	if m == nil || m.fromEpoch != epoch {
+		m = &meta{from: c.ref(), fromEpoch: epoch}
+		x.stamped.Store(m)
 	}
-	e.meta.from, e.meta.fromEpoch = h.from.ref(), h.from.epoch.Load()
+	return m
 }
 
 // pushedUncommonly follows up on a push that has succeeded.
 func (c *cell) pushedUncommonly(r mpsc.PushResult) {
 	switch r {
 	case mpsc.PushedFirst:
-		c.schedule()
+		if c.kind.node.sched.schedule(c) {
+			// A sender to many idle actors: let some run, so that they use few
+			// goroutines in turn.
+			runtime.Gosched()
+		}
 	case mpsc.PushedAhead:
 		// A sender in a tight loop: let the actor run before its mailbox
 		// leaves the cache.
@@ -426,7 +443,7 @@ func (h *Handle) callInline(c *cell, e *envelope, from callFrom, chain *chainLin
 	if from.cell != nil && from.cell.turn != nil {
 		depth = from.cell.turn.depth + 1
 	}
-	if depth > maxInlineDepth || c.kind.retries > 0 || !c.tryAcquire() {
+	if depth > maxInlineDepth || c.kind.retries > 0 || from.cell.outlived() || !c.tryAcquire() {
 		return nil, nil, false
 	}
 	n := h.node

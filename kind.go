@@ -8,9 +8,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/troupe-go/troupe/internal/mpsc"
 )
+
+// initFunc is a func(*T), the kind's actor type being T. It is a word, where a
+// function that converts its argument would be an allocation for each actor.
+type initFunc unsafe.Pointer
 
 // ActorPtr is the constraint of the kind constructors: a pointer to a struct
 // that embeds Actor.
@@ -22,10 +27,12 @@ type ActorPtr[T any] interface {
 // Kind describes a type of actor to Register. It is made by Virtual, Local,
 // Stub, Singleton and Pool.
 type Kind struct {
-	name    string
-	class   kindClass
-	typ     reflect.Type // *T
-	create  func() ActorHolder
+	name   string
+	class  kindClass
+	typ    reflect.Type // *T
+	create func() ActorHolder
+	// setUp calls Spawn's init, whose type is erased, for a new instance.
+	setUp   func(actor ActorHolder, init initFunc)
 	options []Option
 	single  bool // a Singleton
 }
@@ -48,6 +55,10 @@ func newKind[T any, P ActorPtr[T]](name string, class kindClass, options []Optio
 	return Kind{
 		name: name, class: class, typ: reflect.TypeFor[P](), options: options,
 		create: func() ActorHolder { return P(new(T)) },
+		setUp: func(actor ActorHolder, init initFunc) {
+			f := *(*func(P))(unsafe.Pointer(&init))
+			f(actor.(P))
+		},
 	}
 }
 
@@ -251,6 +262,7 @@ type kind struct {
 	methods  []AnyMethod
 	byName   map[string]AnyMethod
 	byNumber map[int32]AnyMethod
+	numbers  []int32 // of methods
 	registry registry
 	lru      lru
 	counts   [numCounters]atomic.Int64
@@ -286,7 +298,7 @@ func newKindOf(n *Node, k Kind) (*kind, error) {
 		if _, ok := kd.byName[info.Name]; ok {
 			return nil, fmt.Errorf("%w: %s: two handlers named %s", ErrBadHandler, k.typ.Elem(), info.Name)
 		}
-		kd.methods = append(kd.methods, m)
+		kd.methods, kd.numbers = append(kd.methods, m), append(kd.numbers, info.Number)
 		kd.byName[info.Name], kd.byNumber[info.Number] = m, m
 	}
 	kd.registry.init()
@@ -361,6 +373,16 @@ func (k *kind) count(c Counter, n int64) {
 	if k.node.sampler.on {
 		k.node.metrics.Add(c, k.name, n)
 	}
+}
+
+// method returns a handler by its wire number. Generated code numbers handlers
+// from 1 and lists them in that order.
+func (k *kind) method(number int32) (AnyMethod, bool) {
+	if i := int(number) - 1; i >= 0 && i < len(k.numbers) && k.numbers[i] == number {
+		return k.methods[i], true
+	}
+	m, ok := k.byNumber[number]
+	return m, ok
 }
 
 // newCell returns a cell of the kind that is not in the registry yet.

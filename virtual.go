@@ -87,7 +87,7 @@ func (c *cell) runActivate() (err error) {
 		}
 	}()
 	if c.init != nil {
-		c.init(c.actor)
+		c.kind.setUp(c.actor, c.init)
 	}
 	a, ok := c.actor.(Activator)
 	if !ok {
@@ -122,6 +122,12 @@ func (c *cell) stop(cause error) { c.stopThen(cause, nil) }
 // stopThen calls done when the actor is gone.
 func (c *cell) stopThen(cause error, done func()) {
 	ok := c.pushSystem(func(c *cell) {
+		if c.state == stateGone { // ended by an entry before this one
+			if done != nil {
+				done()
+			}
+			return
+		}
 		x := c.extra()
 		if x.stopping == nil || x.stopping.passive {
 			old := x.stopping

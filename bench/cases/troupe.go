@@ -17,7 +17,7 @@ func troupeLibrary() Library {
 	return Library{
 		Name: compare.Ours, Mailbox: troupeMailbox, Send: troupeSend,
 		Call: troupeCall("member"), PingPong: troupePingPong, Spawn: troupeSpawn,
-		Remote: troupeRemote("counter"), Roles: map[string]compare.Role{"troupe": troupeFar},
+		Remote: troupeRemote("counter"), Roles: map[string]compare.Role{"troupe": troupeFar, "host": host},
 	}
 }
 
@@ -40,12 +40,13 @@ func troupeMailbox() Mailbox {
 			}
 		},
 		Consume: func(count int) (sum int64) {
-			var m *Message
 			<-wake
 			for {
-				switch q.Pop(&m) {
+				m, r := q.Next()
+				switch r {
 				case mpsc.Popped:
-					sum += m.Value
+					sum += (*m).Value
+					*m = nil
 					count--
 				case mpsc.Pending:
 					runtime.Gosched()

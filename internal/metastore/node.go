@@ -33,6 +33,7 @@ type Node struct {
 	raft     *raft.Raft
 	trans    raftTransport
 	stream   *raftStream
+	pipes    *netTransport
 	packer   *packer
 	grants   *granting
 	renewals *renewals
@@ -221,9 +222,10 @@ func (n *Node) openTransport(logger hclog.Logger) error {
 		return nil
 	}
 	n.stream = newRaftStream(n.cfg.Stream, &n.cluster)
-	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	n.pipes = newNetTransport(&raft.NetworkTransportConfig{
 		Stream: n.stream, MaxPool: 3, Timeout: max(2*n.cfg.ElectionTimeout, time.Second), Logger: logger,
 	})
+	n.trans = n.pipes
 	return nil
 }
 
@@ -267,14 +269,21 @@ func (n *Node) fatal(err error) {
 		return
 	}
 	n.log.Error("metastore halted", "node", n.cfg.ID, "err", err)
-	if n.stream != nil {
-		n.stream.shut()
-	}
+	n.shutStream()
 	n.cancel()
 	if r := n.running.Load(); r != nil {
 		r.Shutdown() // without waiting: it may be stuck in the disk
 	}
 	go n.cfg.OnFatal(err)
+}
+
+// shutStream ends the connections to the other voters: Raft's goroutines wait
+// for them, some of them for ever.
+func (n *Node) shutStream() {
+	if n.stream != nil {
+		n.stream.shut()
+		n.pipes.shut()
+	}
 }
 
 // handOver spares the others an election, if this node leads several voters.
@@ -305,9 +314,7 @@ func (n *Node) Close() error {
 	n.cancel()
 	var err error
 	if n.raft != nil {
-		if n.stream != nil {
-			n.stream.shut()
-		}
+		n.shutStream()
 		if e := n.raft.Shutdown().Error(); e != nil {
 			err = fmt.Errorf("metastore: stop raft: %w", e)
 		}

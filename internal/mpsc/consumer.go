@@ -32,13 +32,17 @@ func (q *Queue[T]) TryClose() bool { return q.tryRest(handleClosed) }
 // What the consumer owns is brought in order before the swap: after it the next
 // consumer may be at work on another processor.
 func (q *Queue[T]) tryRest(handle uint32) bool {
-	seg, at := q.seg, q.at
+	seg := q.seg
 	for {
 		w := q.load()
 		if !q.drained(w) {
 			return false
 		}
-		q.seg, q.at = nil, 0
+		q.seg = nil
+		if q.hint.Load() != nil {
+			point()
+			q.hint.Store(nil)
+		}
 		q.turn++
 		if q.swap(w, restWord(handle, q.turn)) {
 			if seg != nil {
@@ -46,7 +50,7 @@ func (q *Queue[T]) tryRest(handle uint32) bool {
 			}
 			return true
 		}
-		q.seg, q.at = seg, at
+		q.seg = seg
 	}
 }
 
@@ -55,7 +59,7 @@ func (q *Queue[T]) drained(w word) bool {
 	if q.seg == nil {
 		return w.handle() < firstHandle // else first has come, or is about to
 	}
-	return w.ref() == q.seg.ref() && segmentEnd-w.next() == q.at
+	return w.ref() == q.seg.ref() && segmentEnd-w.next() == q.unread()
 }
 
 // emptyOrPending is the result of a pop that found nothing published.
@@ -64,6 +68,35 @@ func (q *Queue[T]) emptyOrPending() PopResult {
 		return Empty
 	}
 	return Pending
+}
+
+// scanAhead bounds the slots that are looked at in one go.
+const scanAhead = 16
+
+// scan finds out which messages are published next. It is called when all that
+// were known have been popped. Popped means that there is one at least.
+func (q *Queue[T]) scan() PopResult {
+	left := q.unread()
+	if left == 0 {
+		if r := q.advance(); r != Popped {
+			return r
+		}
+		left = q.unread()
+	}
+	gen, slots := q.seg.ref().gen(), q.seg.slots[left-min(left, scanAhead):left]
+	found := uint32(0)
+	for i := len(slots) - 1; i >= 0; i-- {
+		point()
+		if slots[i].state.Load() != gen {
+			break
+		}
+		found++
+	}
+	if found == 0 {
+		return q.emptyOrPending()
+	}
+	q.known += found
+	return Popped
 }
 
 // advance moves the consumer, who has read all of his segment or has none, to
@@ -94,5 +127,14 @@ func (q *Queue[T]) advance() PopResult {
 
 func (q *Queue[T]) enter(r ref) {
 	q.seg = q.pool.segment(r.handle())
-	q.at, q.gen = uint32(len(q.seg.slots)), r.gen()
+	q.known = uint32(q.consumed.Load())
+	q.end = q.known + uint32(len(q.seg.slots))
+}
+
+// unread returns the number of slots of the segment that were not popped.
+func (q *Queue[T]) unread() uint32 {
+	if q.seg == nil {
+		return 0
+	}
+	return q.end - uint32(q.consumed.Load())
 }

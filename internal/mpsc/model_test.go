@@ -215,6 +215,9 @@ func (w *world) check() {
 	if h := word(w.q.tail.Load()).handle(); h != handleIdle && h != handleClosed {
 		w.fail("queue ends with handle %d", h)
 	}
+	if w.q.hint.Load() != nil {
+		w.fail("queue rests with a hint")
+	}
 	if got, want := w.pool.Free(), int(w.pool.last-firstHandle+1)-len(w.pool.unused); got != want {
 		w.fail("%d of %d segments came back", got, want)
 	}
@@ -247,6 +250,12 @@ var scenarios = []scenario{
 		w.producer(1, 3)
 		w.producer(2, 2)
 		w.consumer(1)
+	}},
+	{name: "nothing retained, long", keep: -1, build: func(w *world) {
+		w.producer(1, 7)
+		w.producer(2, 1)
+		w.consumer(1)
+		w.consumer(2)
 	}},
 	{name: "acquire", build: func(w *world) {
 		w.producer(1, 2)

@@ -3,7 +3,6 @@
 package mpsc
 
 import (
-	"reflect"
 	"sync"
 	"sync/atomic"
 )
@@ -40,7 +39,6 @@ type Pool[T any] struct {
 	dir      [dirSize]atomic.Pointer[chunk[T]]
 	free     [classes][shards]freeList
 	share    uint64 // segments that a free list keeps
-	pointers bool   // T contains pointers that must not outlive the message
 	lastInit atomic.Uint32
 
 	mu     sync.Mutex
@@ -80,9 +78,8 @@ func NewPool[T any](retain int) *Pool[T] {
 		retain = 0
 	}
 	return &Pool[T]{
-		share:    uint64(min(retain, maxRetain)+shards-1) / shards,
-		pointers: hasPointers(reflect.TypeFor[T]()),
-		last:     firstHandle - 1,
+		share: uint64(min(retain, maxRetain)+shards-1) / shards,
+		last:  firstHandle - 1,
 	}
 }
 
@@ -136,7 +133,7 @@ func (p *Pool[T]) push(l *freeList, s *segment[T]) bool {
 		}
 		storeRelease(&s.free, uint32(head&handleMask))
 		point()
-		if l.head.CompareAndSwap(head, (head+freeTag+freeOne)&^handleMask|uint64(s.handle)) {
+		if l.head.CompareAndSwap(head, (head+freeTag+freeOne)&^handleMask|uint64(s.ref().handle())) {
 			return true
 		}
 	}
@@ -168,7 +165,7 @@ func (p *Pool[T]) make(class sizeClass) *segment[T] {
 	if !ok {
 		return nil
 	}
-	s := newSegment[T](class, r.handle(), r.gen())
+	s := newSegment[T](class, r)
 	p.dir[r.handle()>>chunkBits].Load()[r.handle()&(chunkSize-1)].Store(s)
 	return s
 }
@@ -193,29 +190,11 @@ func (p *Pool[T]) reserve() (ref, bool) {
 }
 
 func (p *Pool[T]) drop(s *segment[T]) {
+	r := s.ref()
+	point()
+	s.id.Store(0) // before the handle can be used again: see Push
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dir[s.handle>>chunkBits].Load()[s.handle&(chunkSize-1)].Store(nil)
-	p.unused = append(p.unused, s.ref())
-}
-
-// hasPointers reports whether values of the type keep other memory alive.
-func hasPointers(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr,
-		reflect.Float32, reflect.Float64, reflect.Complex64, reflect.Complex128:
-		return false
-	case reflect.Array:
-		return t.Len() > 0 && hasPointers(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if hasPointers(t.Field(i).Type) {
-				return true
-			}
-		}
-		return false
-	default:
-		return true
-	}
+	p.dir[r.handle()>>chunkBits].Load()[r.handle()&(chunkSize-1)].Store(nil)
+	p.unused = append(p.unused, r)
 }

@@ -177,3 +177,18 @@ func TestPoolHammer(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestDroppedSegmentHasNoRef checks that a segment that a producer still has for
+// a hint cannot be taken for the one that got its handle.
+func TestDroppedSegmentHasNoRef(t *testing.T) {
+	pool := NewPool[int](-1)
+	s := pool.get(large, 0)
+	first := s.ref()
+	pool.put(s, 0)
+	if s.ref() != 0 {
+		t.Errorf("a dropped segment has the ref %x", s.ref())
+	}
+	if other := pool.get(large, 0).ref(); other.handle() != first.handle() || other == first {
+		t.Errorf("ref %x after %x, want the same handle in another generation", other, first)
+	}
+}

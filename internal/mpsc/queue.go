@@ -4,11 +4,11 @@ package mpsc
 
 import "sync/atomic"
 
-// aheadBy is the number of messages in flight above which a push that begins a
-// new segment is PushedAhead: 512 slots of 64 bytes fill a first-level cache.
-// Between 128 and 1000 the measurements differ by less than their noise;
-// without any limit a message takes twice the time.
-const aheadBy = 512
+// aheadBytes is the size of the messages in flight above which a push that
+// begins a new segment is PushedAhead: that of a first-level cache. Half and
+// twice of it make no difference above the noise; without any limit a message
+// takes twice the time.
+const aheadBytes = 32 << 10
 
 // PushResult says what became of a push.
 type PushResult uint8
@@ -74,16 +74,23 @@ type Queue[T any] struct {
 	// consumer has it. Written by the producer that installs it.
 	first atomic.Uint64
 
-	_ [32]byte // keep what the consumer writes off the line of tail
+	// hint is most likely the segment of tail if that is a large one: it saves
+	// a producer the way through the directory. Written by the producer that
+	// installs a segment before it publishes its slot, cleared by the consumer
+	// before it rests, so that a queue at rest keeps no segment.
+	hint atomic.Pointer[segment[T]]
+
+	_ [24]byte // keep what the consumer writes off the line of tail
 
 	// consumed counts the pops. Written by the consumer.
 	consumed atomic.Uint64
 
-	// Owned by the consumer; handed to the next one by way of tail.
-	seg  *segment[T] // the segment that is read, nil at rest
-	at   uint32      // seg.slots[:at] are unread; slots are used from the last
-	gen  uint32      // of seg
-	turn uint32      // rests so far
+	// Owned by the consumer; handed to the next one by way of tail. The numbers
+	// count as consumed does; slots are used from the last to the first.
+	seg   *segment[T] // the segment that is read, nil at rest
+	end   uint32      // number of the message after the last in seg
+	known uint32      // number of the first message not known to be published
+	turn  uint32      // rests so far
 }
 
 // Init prepares an idle queue that draws its segments from pool. A push is
@@ -103,9 +110,15 @@ func (q *Queue[T]) Push(v *T) PushResult {
 	// segment that the word names cannot be left by the consumer, let alone be
 	// used again, before the claimed slot is published (I2).
 	point()
+	s := q.hint.Load()
+	point()
 	w := word(q.tail.Add(1) - 1)
 	if i := w.index(); i < segmentEnd {
-		s := q.pool.segment(w.handle())
+		// No other segment in use has the ref, and a dropped one has none, so
+		// the comparison holds for the right segment only.
+		if s == nil || s.ref() != w.ref() {
+			s = q.pool.segment(w.handle())
+		}
 		s.publish(i, w.gen(), v)
 		return Pushed
 	}
@@ -119,27 +132,30 @@ func (s *segment[T]) publish(index, gen uint32, v *T) {
 	storeRelease(&sl.state, gen) // the consumer owns it
 }
 
+// Next takes the oldest message out of the queue and returns where it lies, or
+// nil unless the result is Popped. The place is the caller's until the next
+// call of a method of the consumer; he clears it, lest it keeps alive what the
+// message refers to. See Pop, which does so.
+func (q *Queue[T]) Next() (*T, PopResult) {
+	n := q.consumed.Load()
+	if uint32(n) == q.known {
+		if r := q.scan(); r != Popped {
+			return nil, r
+		}
+	}
+	storeRelease64(&q.consumed, n+1)
+	return &q.seg.slots[q.end-uint32(n)-1].val, Popped
+}
+
 // Pop moves the oldest message into *out, which is left alone unless the
 // result is Popped.
 func (q *Queue[T]) Pop(out *T) PopResult {
-	if q.at == 0 {
-		if r := q.advance(); r != Popped {
-			return r
-		}
-	}
-	sl := &q.seg.slots[q.at-1]
-	point()
-	if sl.state.Load() != q.gen {
-		return q.emptyOrPending()
-	}
-	*out = sl.val
-	if q.pool.pointers {
+	v, r := q.Next()
+	if v != nil {
 		var zero T
-		sl.val = zero // do not keep the message alive
+		*out, *v = *v, zero
 	}
-	q.at--
-	storeRelease64(&q.consumed, q.consumed.Load()+1)
-	return Popped
+	return r
 }
 
 // Len returns the number of messages in the queue, for metrics: claimed and not

@@ -2,6 +2,8 @@
 
 package mpsc
 
+import "unsafe"
+
 // pushSlow pushes v when the add in Push has claimed nothing: at rest, at the
 // end of a segment, and near the limit. A failed compare and swap means that
 // another goroutine has got on, so the loop is lock-free.
@@ -48,7 +50,7 @@ func (q *Queue[T]) pushAtRest(w word, s *segment[T], v *T) (PushResult, *segment
 	if c := q.popped(); c != s.before() {
 		storeRelease64(&s.base, c)
 	}
-	s.publish(s.start(), s.gen, v)
+	s.publish(s.start(), s.ref().gen(), v)
 	storeRelease64(&q.first, uint64(s.ref()))
 	if w.handle() == handleIdle {
 		return PushedFirst, nil, true
@@ -87,8 +89,10 @@ func (q *Queue[T]) pushBehind(w word, s *segment[T], v *T) (PushResult, *segment
 		storeRelease64(&s.base, b)
 	}
 	storeRelease64(&last.next, uint64(s.ref()))
-	s.publish(s.start(), s.gen, v)
-	if depth >= aheadBy {
+	point()
+	q.hint.Store(s)
+	s.publish(s.start(), s.ref().gen(), v)
+	if depth*uint64(unsafe.Sizeof(slot[T]{})) >= aheadBytes {
 		return PushedAhead, nil, true
 	}
 	return Pushed, nil, true

@@ -186,15 +186,15 @@ func TestAhead(t *testing.T) {
 	var q Queue[msg]
 	q.Init(NewPool[msg](0), 0)
 	ahead := 0
-	for i := range 2 * aheadBy {
+	for i := range 2 * aheadMessages {
 		if q.Push(&msg{0, i}) == PushedAhead {
 			ahead++
-			if q.Len() <= aheadBy {
+			if q.Len() <= aheadMessages {
 				t.Errorf("ahead by only %d messages", q.Len())
 			}
 		}
 	}
-	if want := aheadBy / largeSlots; ahead < want {
+	if want := aheadMessages / denseSlots; ahead < want {
 		t.Errorf("told %d times to yield, want at least %d", ahead, want)
 	}
 }
@@ -232,3 +232,6 @@ func TestSizes(t *testing.T) {
 		t.Errorf("small segment has %d bytes, want 320", got)
 	}
 }
+
+// aheadMessages is aheadBytes for the messages of these tests.
+const aheadMessages = aheadBytes / int(unsafe.Sizeof(slot[msg]{}))

@@ -2,12 +2,15 @@
 
 package mpsc
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // segmentEnd is the index after the last slot of every segment. Indexes of a
 // segment of n slots run from segmentEnd-n up to it, so that "may be claimed" is
 // one comparison whatever the size; slots are used from the last to the first.
-const segmentEnd = largeSlots
+const segmentEnd = denseSlots
 
 // slot holds one message. It passes from the pool to the producer that claimed
 // it, by the store of state to the consumer, and back with its segment.
@@ -35,13 +38,21 @@ type segment[T any] struct {
 	// free links the pool's free list.
 	free atomic.Uint32
 
-	handle uint32 // immutable
-	gen    uint32 // written by whoever has the segment to himself
+	// id is the segment's ref, 0 when it has been dropped. Written by whoever
+	// has the segment to himself.
+	id atomic.Uint64
 }
 
 type largeSegment[T any] struct {
 	segment[T]
 	array [largeSlots]slot[T]
+}
+
+// denseSegment is a large segment of small messages.
+type denseSegment[T any] struct {
+	segment[T]
+	_     [8]byte // as in smallSegment
+	array [denseSlots]slot[T]
 }
 
 type smallSegment[T any] struct {
@@ -50,21 +61,29 @@ type smallSegment[T any] struct {
 	array [smallSlots]slot[T]
 }
 
-func newSegment[T any](class sizeClass, handle, gen uint32) *segment[T] {
+func newSegment[T any](class sizeClass, r ref) *segment[T] {
 	if class == small {
 		s := new(smallSegment[T])
-		s.slots, s.handle, s.gen = s.array[:], handle, gen
+		s.slots = s.array[:]
+		s.id.Store(uint64(r))
+		return &s.segment
+	}
+	if unsafe.Sizeof(slot[T]{}) <= denseBytes {
+		s := new(denseSegment[T])
+		s.slots = s.array[:]
+		s.id.Store(uint64(r))
 		return &s.segment
 	}
 	s := new(largeSegment[T])
-	s.slots, s.handle, s.gen = s.array[:], handle, gen
+	s.slots = s.array[:]
+	s.id.Store(uint64(r))
 	return &s.segment
 }
 
 // start is the index of the slot that is used first.
 func (s *segment[T]) start() uint32 { return segmentEnd - uint32(len(s.slots)) }
 
-func (s *segment[T]) ref() ref { return makeRef(s.handle, s.gen) }
+func (s *segment[T]) ref() ref { return ref(s.id.Load()) }
 
 func (s *segment[T]) class() sizeClass {
 	if len(s.slots) == smallSlots {
@@ -79,11 +98,12 @@ func (s *segment[T]) class() sizeClass {
 // could look published; so their states are reset then.
 func (s *segment[T]) renew() {
 	storeRelease64(&s.next, 0)
-	s.gen++
-	if s.gen <= maxGen {
+	r := s.ref()
+	if r.gen() < maxGen {
+		storeRelease64(&s.id, uint64(makeRef(r.handle(), r.gen()+1)))
 		return
 	}
-	s.gen = 1
+	storeRelease64(&s.id, uint64(makeRef(r.handle(), 1)))
 	for i := range s.slots {
 		s.slots[i].state.Store(0)
 	}

@@ -10,6 +10,10 @@ const (
 	// which also puts each slot on a cache line of its own.
 	largeSlots = 63
 
+	// denseSlots is largeSlots for slots of up to denseBytes.
+	denseSlots = 250
+	denseBytes = 16
+
 	// smallSlots is the size of the first segment after a rest: 64 + 4*64 = 320
 	// bytes. Most idle actors get a message or two before they rest again.
 	smallSlots = 4
@@ -18,7 +22,7 @@ const (
 	shards = 16
 
 	// maxGen is the last generation of a segment before they start again.
-	maxGen = 1<<16 - 1
+	maxGen = 1<<15 - 1
 )
 
 // point marks the atomic operations for the model test. It costs nothing here.

@@ -10,6 +10,8 @@ import "sync/atomic"
 // in which the atomic operations of a few goroutines may happen.
 const (
 	largeSlots = 2
+	denseSlots = 2
+	denseBytes = 0
 	smallSlots = 1
 	shards     = 1
 	maxGen     = 3

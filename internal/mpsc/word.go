@@ -5,14 +5,14 @@ package mpsc
 // The tail word of a Queue is its whole shared state, so that every transition
 // is one atomic operation on one word:
 //
-//	 63        48 47                24 23                     0
+//	 63        49 48                25 24                     0
 //	+------------+--------------------+------------------------+
 //	| generation |       handle       |          index         |
 //	+------------+--------------------+------------------------+
 //
 //	index of an open word:   claims made, counted up; >= segmentEnd means that
 //	                         nothing can be claimed
-//	index of an exact word:  1 | next index (7 bits) | refused adds (16 bits)
+//	index of an exact word:  1 | next index (8 bits) | refused adds (16 bits)
 //
 // A handle below firstHandle is not a segment but a state without mail; its
 // index is at least segmentEnd, so that the fetch-add of a push can never
@@ -25,7 +25,7 @@ package mpsc
 // preempted in the few instructions between the add and the slow path.
 const (
 	handleBits  = 24
-	indexBits   = 24
+	indexBits   = 25
 	indexMask   = 1<<indexBits - 1
 	handleMask  = 1<<handleBits - 1
 	genShift    = indexBits + handleBits
