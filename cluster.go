@@ -131,6 +131,7 @@ func (cl *cluster) start(ctx context.Context) error {
 	cl.wg.Go(cl.runShards)
 	cl.wg.Go(cl.topics.run)
 	cl.wg.Go(cl.runRebalance)
+	cl.wg.Go(cl.runSweep)
 	return nil
 }
 

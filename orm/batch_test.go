@@ -99,15 +99,16 @@ func TestBackPressure(t *testing.T) {
 			h.run(func() { h.doc.Data.Name = strings.Repeat("x", size) })
 		}
 		time.Sleep(10 * time.Second)
-		// Actors look at the same time; each may be the last one below the limit.
-		if s := db.Stats(); s.PendingBytes < limit || s.PendingDocs > 25 || s.OldestUnsaved < 5*time.Second {
+		// Actors that look at the same time may all find room.
+		if s := db.Stats(); s.PendingBytes < limit || s.OldestUnsaved < 5*time.Second {
 			t.Errorf("while the database is away: got %+v", s)
 		}
 		h := newHero(t, db, 100, 1, 1)
 		h.run(func() { h.doc.Data.Gold = 1 })
+		before := db.Stats().PendingDocs
 		time.Sleep(10 * time.Second)
-		if !h.dirty() || db.Stats().Touched == 0 {
-			t.Error("a change beyond the limit was encoded")
+		if s := db.Stats(); !h.dirty() || s.Touched == 0 || s.PendingDocs != before {
+			t.Errorf("a change beyond the limit was encoded: %+v", s)
 		}
 		down.Store(false)
 		time.Sleep(20 * time.Second)

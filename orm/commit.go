@@ -12,14 +12,15 @@ import (
 )
 
 // job is one owner's group on its way to the database. Its bytes and tokens
-// never change (O3). docs belongs to the owner; err is written before done is
-// closed and read afterwards.
+// never change (O3). docs and proofs belong to the owner; err is written before
+// done is closed and read afterwards.
 type job struct {
-	unit  *unit
-	docs  []*binding
-	group Group
-	bytes int
-	since time.Time // of the oldest change in it
+	unit   *unit
+	docs   []*binding // that have changed
+	proofs []*binding // that have not, but whose load is to be proven
+	group  Group
+	bytes  int
+	since  time.Time // of the oldest change in it
 
 	done chan struct{}
 	err  error

@@ -29,7 +29,8 @@ type Config struct {
 	MaxBatchBytes int
 
 	// MaxPendingBytes bounds encoded documents that wait for the database.
-	// Beyond it changes stay in their actors, found later. Defaults to 64 MiB.
+	// Beyond it changes stay in their actors, found later. Actors that look for
+	// changes at the same moment may pass it together. Defaults to 64 MiB.
 	MaxPendingBytes int
 
 	// MaxUnsavedAge is the age of the oldest unsaved change beyond which Load

@@ -23,7 +23,9 @@ type DB struct {
 	cfg    Config
 	log    *slog.Logger
 	atomic bool
-	types  map[reflect.Type]*Type // read-only after Open
+	// volatile: the store may forget loads (Capabilities.VolatileLoads).
+	volatile bool
+	types    map[reflect.Type]*Type // read-only after Open
 
 	ctx    context.Context // ends when Close gives up waiting
 	cancel context.CancelFunc
@@ -49,7 +51,7 @@ func Open(ctx context.Context, store Store, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		store: store, cfg: cfg, log: cfg.Logger, atomic: can.AtomicGroups,
+		store: store, cfg: cfg, log: cfg.Logger, atomic: can.AtomicGroups, volatile: can.VolatileLoads,
 		types: make(map[reflect.Type]*Type),
 		quit:  make(chan struct{}),
 		units: make(map[string]*unit),

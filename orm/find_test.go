@@ -107,8 +107,8 @@ func TestFind(t *testing.T) {
 	ranking, _ := keys(t, db, orm.OrderBy("Level"), orm.Descending(), orm.Limit(3))
 	if len(ranking) != 25 || !slices.IsSortedFunc(ranking, func(a, b string) int {
 		var x, y int
-		fmt.Sscan(a, &x) //nolint:errcheck // numbers of this test
-		fmt.Sscan(b, &y) //nolint:errcheck // see above
+		fmt.Sscan(a, &x)
+		fmt.Sscan(b, &y)
 		return 10*(y%5-x%5) + strings.Compare(b, a)
 	}) {
 		t.Errorf("ranking: got %v", ranking)
@@ -123,7 +123,7 @@ func TestBadQuery(t *testing.T) {
 		option orm.FindOption
 		text   string
 	}{
-		{"unknown field", orm.Where("Levle", orm.Eq, 1), `"Levle"`},
+		{"unknown field", orm.Where("Height", orm.Eq, 1), `"Height"`},
 		{"no index", orm.OrderBy("Quiet"), `orm:"index"`},
 		{"wrong type", orm.Where("Level", orm.Eq, "3"), "Level is a"},
 		{"no number", orm.Where("Level", orm.Eq, 1.5), "Level is a"},

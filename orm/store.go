@@ -28,7 +28,8 @@ type Store interface {
 	// A crash of the database may forget a fence, unless it is of generation 0:
 	// then, only the load's number tells owners apart, and it must not be given
 	// out twice. Under a fence of a cluster, an owner whose load was forgotten
-	// is refused at its first save, so a store need not wait for the disk here.
+	// is refused at its first save, so a store need not wait for the disk here
+	// if it says so in Capabilities.VolatileLoads.
 	LoadFence(ctx context.Context, table *Table, key string, fence Fence) (Row, error)
 
 	// Save applies groups, each write under the rule of Token.CanWrite, and
@@ -51,6 +52,10 @@ type Capabilities struct {
 	Writers int
 	// MaxBatchBytes bounds the data of one Save call. Zero means no bound.
 	MaxBatchBytes int
+	// VolatileLoads: a crash of the database may forget a load; see LoadFence.
+	// The first group of an owner then writes all its documents, so that none
+	// of them can be saved unless the loads of all were kept.
+	VolatileLoads bool
 }
 
 // Table describes where the documents of one type are kept.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/troupe-go/troupe/orm"
@@ -33,16 +34,19 @@ func dialect(l *loader) *sqldoc.Dialect {
 				" WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? LIMIT 1", table, index)
 			return len(names) > 0, err
 		},
-		Load:     l.load,
-		Update:   update,
-		Classify: classify,
-		Retry:    retry,
+		Load:          l.load,
+		VolatileLoads: true,
+		Update:        update,
+		Classify:      classify,
+		Retry:         retry,
 	}
 }
 
 // chunkSizes are the numbers of rows per statement, so that few statements have
-// to be prepared.
-var chunkSizes = [...]int{256, 128, 64, 32, 16, 8, 4, 2, 1}
+// to be prepared. A batch that fits none of them is filled up, see padding.
+var chunkSizes = [...]int{
+	1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
+}
 
 // update writes many rows with one INSERT ... ON DUPLICATE KEY UPDATE.
 //
@@ -54,35 +58,34 @@ var chunkSizes = [...]int{256, 128, 64, 32, 16, 8, 4, 2, 1}
 // twice the number of rows exactly when all were changed.
 func update(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes []*orm.Write) (all bool, err error) {
 	all = true
-	for len(writes) > 0 {
-		n := chunkOf(len(writes))
-		affected, err := updateChunk(ctx, tx, s, writes[:n])
+	most := chunkSizes[len(chunkSizes)-1]
+	for chunk := range slices.Chunk(writes, most) {
+		affected, err := updateChunk(ctx, tx, s, chunk)
 		if err != nil {
 			return false, err
 		}
-		all = all && affected == int64(2*n)
-		writes = writes[n:]
+		all = all && affected == int64(2*len(chunk))
 	}
 	return all, nil
 }
 
+// chunkOf returns the smallest size that holds n rows.
 func chunkOf(n int) int {
-	for _, size := range chunkSizes {
-		if n >= size {
-			return size
-		}
-	}
-	return 1
+	i, _ := slices.BinarySearch(chunkSizes[:], n)
+	return chunkSizes[i]
 }
 
 func updateChunk(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes []*orm.Write) (int64, error) {
-	args := make([]any, 0, len(writes)*(6+len(s.Table.Columns)))
+	size := chunkOf(len(writes))
+	args := make([]any, 0, size*(6+len(s.Table.Columns)))
 	for _, w := range writes {
-		args = sqldoc.WriteArgs(args, w)
-		epoch := len(args) - len(s.Table.Columns) - 4
-		args[epoch] = -1 - args[epoch].(int64)
+		args = appendWrite(args, s, w)
 	}
-	stmt, err := s.Prepared(ctx, len(writes), func(n int) string { return updateSQL(s, n) })
+	filler := padding(writes[len(writes)-1])
+	for range size - len(writes) {
+		args = appendWrite(args, s, filler)
+	}
+	stmt, err := s.Prepared(ctx, size, func(n int) string { return updateSQL(s, n) })
 	if err != nil {
 		return 0, err
 	}
@@ -91,6 +94,21 @@ func updateChunk(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes [
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// padding returns a write that changes nothing behind last: it carries the same
+// token, which the row has by then, or had refused.
+func padding(last *orm.Write) *orm.Write {
+	filler := *last
+	filler.Data, filler.Index = nil, last.Table.ZeroIndex()
+	return &filler
+}
+
+func appendWrite(args []any, s *sqldoc.Statements, w *orm.Write) []any {
+	args = sqldoc.WriteArgs(args, w)
+	epoch := len(args) - len(s.Table.Columns) - 4
+	args[epoch] = -1 - args[epoch].(int64)
+	return args
 }
 
 func updateSQL(s *sqldoc.Statements, rows int) string {

@@ -65,7 +65,7 @@ func newServer(t *testing.T) *server {
 	if _, err := os.Stat(s.daemon); err != nil {
 		t.Skip("no MariaDB server is installed: mariadbd is not there")
 	}
-	if s.dir, err = os.MkdirTemp("", "mariacrash"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "mariacrash"); err != nil { //nolint:usetesting // the server's user cannot reach into t.TempDir
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.dir) })

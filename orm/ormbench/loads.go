@@ -43,6 +43,9 @@ func (l *Loads) Close() error {
 // Rows returns how many documents there are.
 func (l *Loads) Rows() int { return loadRows }
 
+// loadFence is one of a cluster; the fences of single nodes wait for the disk.
+var loadFence = orm.Fence{Generation: 1, Epoch: 1}
+
 const loadSelect = "SELECT schema_version, data FROM doc_ormbench_player WHERE doc_key = "
 
 // PostgresLoads prepares documents on the server at dsn.
@@ -108,7 +111,7 @@ func newLoads(ctx context.Context, store orm.Store) (*Loads, []string, error) {
 		}
 	}
 	l.Load = func(i int) error {
-		row, err := store.LoadFence(ctx, typ.Table(), keys[i], orm.Fence{})
+		row, err := store.LoadFence(ctx, typ.Table(), keys[i], loadFence)
 		if err == nil && len(row.Data) < 1000 {
 			err = errShortRow
 		}
@@ -119,7 +122,7 @@ func newLoads(ctx context.Context, store orm.Store) (*Loads, []string, error) {
 
 // saveOne puts one document into the store without an actor.
 func saveOne(ctx context.Context, store orm.Store, table *orm.Table, key string, id int64) error {
-	row, err := store.LoadFence(ctx, table, key, orm.Fence{})
+	row, err := store.LoadFence(ctx, table, key, loadFence)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package ormtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,18 @@ type lateStore struct {
 	orm.Store
 	cut  atomic.Bool
 	late *sync.WaitGroup // requests that are still on their way
+	// forgot has "key fence" of loads that were forgotten.
+	forgot *sync.Map
 }
+
+// Capabilities implements orm.Store.
+func (s *lateStore) Capabilities() orm.Capabilities {
+	c := s.Store.Capabilities()
+	c.VolatileLoads = true
+	return c
+}
+
+func forgotten(key string, fence orm.Fence) string { return fmt.Sprint(key, " ", fence) }
 
 // Close leaves the shared store open.
 func (s *lateStore) Close() error { return nil }
@@ -55,6 +67,7 @@ func (s *lateStore) forget(ctx context.Context, t *orm.Table, key string, fence 
 	for _, row := range rows {
 		if row.Key == key && orm.CanLoad(row.Token, fence) {
 			row.Token = orm.LoadToken(row.Token, fence)
+			s.forgot.Store(forgotten(key, fence), true)
 			return row, true
 		}
 	}

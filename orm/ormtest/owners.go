@@ -21,7 +21,7 @@ type ownersData struct {
 }
 
 // ownersTwin is saved in the same group and must carry the same count.
-type ownersTwin struct{ Count int64 }
+type ownersTwin struct{ Count, Ticks int64 }
 
 // RunOwners lets two nodes take documents from each other, at random and
 // thousands of times: by hand-over, after crashes, and from owners that do not
@@ -79,6 +79,7 @@ type ownersWorld struct {
 	atomic bool
 	types  func() []*orm.Type
 	late   sync.WaitGroup
+	forgot sync.Map
 
 	mu    sync.Mutex
 	nodes [2]*ownersNode
@@ -92,7 +93,7 @@ type ownersNode struct {
 
 // boot starts node i.
 func (w *ownersWorld) boot(i int) {
-	link := &lateStore{Store: w.store, late: &w.late}
+	link := &lateStore{Store: w.store, late: &w.late, forgot: &w.forgot}
 	db, err := orm.Open(context.Background(), link, orm.Config{
 		Types: w.types(), FlushEvery: 4 * time.Millisecond, SaveTimeout: 5 * time.Second,
 		RetryMin: 100 * time.Microsecond, RetryMax: 2 * time.Millisecond, MaxUnsavedAge: -1,
@@ -199,6 +200,7 @@ func (a *ownersActor) run(fn func() error) error {
 // buy changes both documents; with save, it is durable when it returns nil.
 func (a *ownersActor) buy(ctx context.Context, number int64, save bool) error {
 	return a.run(func() error {
+		a.twin.Data.Count = a.doc.Data.Count // as it is, unless the two were loaded from different times
 		a.doc.Data.Purchases = append(a.doc.Data.Purchases, number)
 		a.doc.Data.Count++
 		a.twin.Data.Count++
@@ -206,6 +208,15 @@ func (a *ownersActor) buy(ctx context.Context, number int64, save bool) error {
 			return nil
 		}
 		return a.doc.Save(ctx)
+	})
+}
+
+// tick changes only the twin, by what the owner believes of the other document.
+func (a *ownersActor) tick(ctx context.Context) error {
+	return a.run(func() error {
+		a.twin.Data.Count = a.doc.Data.Count
+		a.twin.Data.Ticks++
+		return a.twin.Save(ctx)
 	})
 }
 

@@ -38,8 +38,12 @@ func (k *ownersKey) run(steps int) {
 	k.activate(rand.IntN(2))
 	for range steps {
 		switch n := rand.IntN(100); {
-		case n < 60:
+		case n < 50:
 			k.buy(k.owner, true)
+		case n < 60:
+			ctx, cancel := context.WithTimeout(context.Background(), patience())
+			_ = k.owner.tick(ctx) // see check
+			cancel()
 		case n < 75:
 			k.buy(k.owner, false)
 		case n < 80: // in order
@@ -82,7 +86,7 @@ func (k *ownersKey) buy(a *ownersActor, save bool) {
 	k.last++
 	number := k.last
 	k.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), rand.N(30*time.Millisecond))
+	ctx, cancel := context.WithTimeout(context.Background(), patience())
 	defer cancel()
 	if err := a.buy(ctx, number, save); err != nil || !save {
 		return
@@ -90,6 +94,15 @@ func (k *ownersKey) buy(a *ownersActor, save bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.acked[number] = true
+}
+
+// patience is how long a caller waits for its Save: mostly until it ends, but
+// sometimes it leaves the outcome in doubt.
+func patience() time.Duration {
+	if rand.IntN(3) == 0 {
+		return rand.N(30 * time.Millisecond)
+	}
+	return 10 * time.Second
 }
 
 // activate makes an owner on node at and checks what it loads. It tries until
@@ -164,7 +177,11 @@ func (k *ownersKey) check(a *ownersActor, before []int64, newest orm.Token) {
 	if n := int64(len(a.doc.Data.Purchases)); a.doc.Data.Count != n {
 		t.Errorf("owner %d: %d purchases, the count is %d", k.id, n, a.doc.Data.Count)
 	}
-	if k.world.atomic && a.doc.Data.Count != a.twin.Data.Count {
+	// When one of the loads is forgotten, the owner may see two times at once;
+	// nothing that it saves may come from that.
+	key, _ := orm.Key(a.ref)
+	_, torn := k.world.forgot.Load(forgotten(key, a.fence))
+	if k.world.atomic && !torn && a.doc.Data.Count != a.twin.Data.Count {
 		t.Errorf("owner %d: count %d, its twin's %d", k.id, a.doc.Data.Count, a.twin.Data.Count)
 	}
 }

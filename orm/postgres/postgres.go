@@ -99,7 +99,7 @@ var _ orm.Store = (*Store)(nil)
 
 // Capabilities implements orm.Store.
 func (s *Store) Capabilities() orm.Capabilities {
-	return orm.Capabilities{AtomicGroups: true, Writers: s.opts.Writers}
+	return orm.Capabilities{AtomicGroups: true, Writers: s.opts.Writers, VolatileLoads: true}
 }
 
 // Close closes all connections.

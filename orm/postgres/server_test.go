@@ -63,7 +63,7 @@ func newServer(t *testing.T) *server {
 	s := &server{t: t, bin: binaries(t), as: &syscall.SysProcAttr{}, exited: make(chan struct{})}
 	close(s.exited)
 	var err error
-	if s.dir, err = os.MkdirTemp("", "pgcrash"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "pgcrash"); err != nil { //nolint:usetesting // the server's user cannot reach into t.TempDir
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.dir) })

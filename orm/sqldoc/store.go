@@ -49,7 +49,10 @@ const maxBatchBytes = 4 << 20
 
 // Capabilities implements orm.Store.
 func (s *Store) Capabilities() orm.Capabilities {
-	return orm.Capabilities{AtomicGroups: true, Writers: max(1, s.opts.Writers), MaxBatchBytes: maxBatchBytes}
+	return orm.Capabilities{
+		AtomicGroups: true, Writers: max(1, s.opts.Writers), MaxBatchBytes: maxBatchBytes,
+		VolatileLoads: s.d.VolatileLoads,
+	}
 }
 
 // Close closes the database handle.
