@@ -49,13 +49,16 @@ type cellExt struct {
 	session  *metastore.Session // under which this node owns the id; nil: it does not
 	link     *peerLink          // to the owner, in stateRemote
 	remote   core.Owner
-	locating bool // waits for an owner
+	ownerAt  uint64 // log index at which remote was seen to be the owner
+	locating bool   // waits for an owner
 	moving   *move
 	tries    int
 	gated    bool                 // waits for the lease's gate
 	opened   []func(*cell)        // to be run when the gate opens
 	answered atomic.Uint64        // newest epoch of a reply from another node; any goroutine
 	stamped  atomic.Pointer[meta] // of one-way messages from this activation; any goroutine
+	came     atomic.Pointer[meta] // of the last one-way message from another node; any goroutine
+	unused   atomic.Uint32        // sweeps since the last message to another node
 	popped   uint32               // since the last look at waiting senders
 
 	mu       sync.Mutex

@@ -43,11 +43,12 @@ type cluster struct {
 	topics   clusterTopics
 	fences   fenceTable
 
-	mu     sync.Mutex
-	links  map[uint64]*peerLink // by session
-	held   []*cell              // waiting for the gate
-	ended  bool                 // no new goroutines
-	frames sync.Pool
+	mu    sync.Mutex
+	links map[uint64]*peerLink // by session
+	held  []*cell              // waiting for the gate
+	ended bool                 // no new goroutines
+
+	buffers sync.Pool // of *frameBuffer
 
 	refresh     sync.Mutex // one refreshView at a time
 	incarnation uint64     // of the process, on the transport
@@ -70,7 +71,6 @@ func newCluster(n *Node, cfg ClusterConfig) (*cluster, error) {
 		links:   make(map[uint64]*peerLink),
 		changed: make(chan struct{}, 1),
 	}
-	cl.frames.New = func() any { return new(frameWriter) }
 	cl.claims.init(cl)
 	cl.releases.init(cl)
 	cl.topics.init(cl)
@@ -131,6 +131,7 @@ func (cl *cluster) start(ctx context.Context) error {
 	cl.wg.Go(cl.runShards)
 	cl.wg.Go(cl.topics.run)
 	cl.wg.Go(cl.runRebalance)
+	cl.wg.Go(cl.runSweep)
 	return nil
 }
 
@@ -139,7 +140,7 @@ func (cl *cluster) open(ctx context.Context) error {
 	cfg := cl.cfg
 	roles := append([]string(nil), cfg.Roles...)
 	if cfg.Voter {
-		roles = append(roles, "voter")
+		roles = append(roles, roleVoter)
 	}
 	var err error
 	cl.incarnation = uint64(time.Now().UnixNano())
@@ -149,7 +150,7 @@ func (cl *cluster) open(ctx context.Context) error {
 			Incarnation: cl.incarnation,
 		},
 		Listen: cfg.Listen, Credentials: cfg.Credentials, Dev: cfg.Dev,
-		Services:      map[string][]string{"rpc": nil, "meta": nil, "raft": {"voter"}},
+		Services:      map[string][]string{"rpc": nil, "meta": nil, "raft": {roleVoter}},
 		MaxFrameBytes: 2*cl.node.cfg.MaxMessageBytes + 64<<10,
 		Logger:        cl.log,
 	}
@@ -184,7 +185,7 @@ func (cl *cluster) openMeta(ctx context.Context) error {
 	mc := metastore.Config{
 		ID: cl.node.name, Addr: cl.ep.Self().Addr, DataDir: cfg.DataDir, Voter: cfg.Voter,
 		Peers: cl.rpc, TTL: cfg.TTL, Logger: cl.log, Clock: cfg.Clock, Seeds: cl.seeds(ctx),
-		OnFatal: cl.onFatal,
+		OnFatal: cl.onFatal, AuthorizeMember: authorizeMember, AuthorizeInfo: cl.authorizeInfo,
 	}
 	if cfg.Voter {
 		mc.Stream = raftStream{raftLn, raftDial}

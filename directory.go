@@ -284,7 +284,8 @@ func (c *cell) checkEpoch(t *turn) bool {
 		c.loseOwnership()
 		return false
 	}
-	m.toEpoch = 0 // a renewal that commits after this proves us right
+	known := *m                           // other messages may share m
+	known.toEpoch, t.env.meta = 0, &known // a renewal that commits after this proves us right
 	c.extra().session.Suspect()
 	return c.passGate(t)
 }
@@ -424,7 +425,7 @@ func (c *cell) goRemote(owner core.Owner) {
 		return
 	}
 	x := c.extra()
-	x.session, x.link, x.remote = nil, link, owner
+	x.session, x.link, x.remote, x.ownerAt = nil, link, owner, 0
 	x.locating, x.tries = false, 0
 	c.state = stateRemote
 	c.where.Store(whereRemote)

@@ -262,6 +262,7 @@ type kind struct {
 	methods  []AnyMethod
 	byName   map[string]AnyMethod
 	byNumber map[int32]AnyMethod
+	numbers  []int32 // of methods
 	registry registry
 	lru      lru
 	counts   [numCounters]atomic.Int64
@@ -297,7 +298,7 @@ func newKindOf(n *Node, k Kind) (*kind, error) {
 		if _, ok := kd.byName[info.Name]; ok {
 			return nil, fmt.Errorf("%w: %s: two handlers named %s", ErrBadHandler, k.typ.Elem(), info.Name)
 		}
-		kd.methods = append(kd.methods, m)
+		kd.methods, kd.numbers = append(kd.methods, m), append(kd.numbers, info.Number)
 		kd.byName[info.Name], kd.byNumber[info.Number] = m, m
 	}
 	kd.registry.init()
@@ -372,6 +373,16 @@ func (k *kind) count(c Counter, n int64) {
 	if k.node.sampler.on {
 		k.node.metrics.Add(c, k.name, n)
 	}
+}
+
+// method returns a handler by its wire number. Generated code numbers handlers
+// from 1 and lists them in that order.
+func (k *kind) method(number int32) (AnyMethod, bool) {
+	if i := int(number) - 1; i >= 0 && i < len(k.numbers) && k.numbers[i] == number {
+		return k.methods[i], true
+	}
+	m, ok := k.byNumber[number]
+	return m, ok
 }
 
 // newCell returns a cell of the kind that is not in the registry yet.

@@ -128,10 +128,16 @@ func (m *Method[A, R]) clone(e envelope) envelope {
 }
 
 func (m *Method[A, R]) encodeArgs(b []byte, e envelope) ([]byte, error) {
-	if m.AppendArgs != nil {
-		return m.AppendArgs(b, m.argsOf(&e)), nil
+	a := (*A)(e.ptr)
+	if a == nil { // inline: a pointer into e would move e to the heap
+		a = m.newArgs()
+		defer m.args.Put(a) // without pointers: nothing to clear
+		*a = *(*A)(unsafe.Pointer(&e.words))
 	}
-	return m.codecs.args.append(b, reflect.ValueOf(m.argsOf(&e)).Elem())
+	if m.AppendArgs != nil {
+		return m.AppendArgs(b, a), nil
+	}
+	return m.codecs.args.append(b, reflect.ValueOf(a).Elem())
 }
 
 func (m *Method[A, R]) decodeArgs(b []byte) (envelope, error) {
@@ -163,7 +169,10 @@ func (m *Method[A, R]) encodeReply(b []byte, reply unsafe.Pointer) ([]byte, erro
 }
 
 func (m *Method[A, R]) decodeReply(b []byte) (unsafe.Pointer, error) {
-	r := new(R)
+	r, ok := m.reply.Get().(*R)
+	if !ok {
+		r = new(R)
+	}
 	var err error
 	if m.ParseReply != nil {
 		err = m.ParseReply(b, r)

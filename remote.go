@@ -13,51 +13,33 @@ import (
 	"github.com/troupe-go/troupe/transport"
 )
 
-// frameWriter encodes one frame straight into a connection's buffer. It is
-// pooled, so that a remote send allocates nothing.
-type frameWriter struct {
-	msg message
-	env envelope
+// frameBuffer is where a frame is encoded before it is copied into a
+// connection's queue. It is pooled, so that a remote send allocates nothing.
+type frameBuffer struct{ b []byte }
 
-	out    reply
-	method AnyMethod
-	result pointer
-	err    error
+// maxSpareFrame is the largest buffer that is kept for the next frame.
+const maxSpareFrame = 64 << 10
 
-	limit int
-}
-
-// AppendBinary implements encoding.BinaryAppender.
-func (w *frameWriter) AppendBinary(b []byte) ([]byte, error) {
-	start := len(b)
-	var err error
-	if w.out.call != 0 {
-		b = w.out.appendHead(b)
-		switch w.out.status {
-		case replyOK:
-			b, err = w.method.encodeReply(b, w.result)
-		case replyFailed, replyRefused:
-			b = appendError(b, w.err)
-		}
-	} else {
-		b = w.msg.appendHead(b)
-		b, err = w.env.m.encodeArgs(b, w.env)
+func (cl *cluster) buffer() *frameBuffer {
+	if w, ok := cl.buffers.Get().(*frameBuffer); ok {
+		return w
 	}
-	if err == nil && len(b)-start > w.limit {
-		err = fmt.Errorf("%w: a message of %d bytes, the limit is %d", ErrTooLarge, len(b)-start, w.limit)
+	return &frameBuffer{b: make([]byte, 0, 256)}
+}
+
+// finish checks the size of a frame that was encoded into w with its error.
+func (cl *cluster) finish(w *frameBuffer, b []byte, err error) error {
+	w.b = b[:0]
+	if limit := cl.node.cfg.MaxMessageBytes + 4<<10; err == nil && len(b) > limit { // the head
+		err = fmt.Errorf("%w: a message of %d bytes, the limit is %d", ErrTooLarge, len(b), limit)
 	}
-	return b, err
+	return err
 }
 
-func (cl *cluster) writer() *frameWriter {
-	w := cl.frames.Get().(*frameWriter)
-	w.limit = cl.node.cfg.MaxMessageBytes + 4<<10 // the head
-	return w
-}
-
-func (cl *cluster) done(w *frameWriter) {
-	*w = frameWriter{}
-	cl.frames.Put(w)
+func (cl *cluster) done(w *frameBuffer) {
+	if cap(w.b) <= maxSpareFrame {
+		cl.buffers.Put(w)
+	}
 }
 
 // orderKey keeps messages to one actor in order on a connection.
@@ -95,16 +77,13 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	if e.m == flushMethod && e.meta.remote != nil {
 		// What came before it was passed on: it is through when a flush of
 		// our own is.
-		link, epoch, waiter, hops := x.link, x.remote.Epoch, e.meta.remote, e.meta.hops
+		link, epoch, waiter, hops := x.link, x.toEpoch(), e.meta.remote, e.meta.hops
 		*e = envelope{}
 		if hops >= maxHops {
 			waiter.reply(flushMethod, nil, nil) // going round in a circle
 			return nil
 		}
-		cl.spawn(func() {
-			cl.flush(link, c, epoch, hops)
-			waiter.reply(flushMethod, nil, nil)
-		})
+		cl.spawn(func() { waiter.reply(flushMethod, nil, cl.flush(link, c, epoch, hops)) })
 		return nil
 	}
 	if e.meta != nil && e.meta.remote != nil {
@@ -117,7 +96,7 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	if e.meta != nil && e.meta.hops >= maxHops {
 		return ErrNotOwner
 	}
-	err := cl.send(x.link, c, e, x.remote.Epoch, from, fromEpoch)
+	err := cl.send(x.link, c, e, x.toEpoch(), from, fromEpoch)
 	if err != nil && !c.sameOwner() {
 		x.again = append(x.again, *e) // it went away just now
 		*e = envelope{}
@@ -126,6 +105,12 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	}
 	return err
 }
+
+// toEpoch is the epoch that messages to the owner of a remote cell carry: of its
+// claim, which is younger than the session, or, when it is to claim the id with
+// this message, of the session. Either way the message is late, and is not
+// handled or passed on, when the node at the other end has another session.
+func (x *cellExt) toEpoch() uint64 { return max(x.remote.Epoch, x.remote.Session) }
 
 // maxHops bounds how often a one-way message is passed on.
 const maxHops = 8
@@ -140,19 +125,23 @@ func (cl *cluster) alive(session uint64) bool {
 // the right one, as far as the directory knows here.
 func (c *cell) sameOwner() bool {
 	x := c.extra()
+	applied := c.kind.node.cluster.meta.Applied() // before the lookup: what it finds is no older
+	if x.ownerAt == applied && applied != 0 {
+		return true
+	}
 	owner, ok := c.lookup()
 	if !ok {
 		// Nobody owns it yet: it was sent there to be claimed.
 		m := c.kind.node.cluster.view.Load().bySess[x.remote.Session]
 		return m != nil && !m.Draining
 	}
-	if owner.Epoch < x.remote.Epoch {
-		return true // the directory here is behind
+	if owner.Epoch >= x.remote.Epoch { // else the directory here is behind
+		if owner.Session != x.remote.Session {
+			return false
+		}
+		x.remote = owner
 	}
-	if owner.Session != x.remote.Session {
-		return false
-	}
-	x.remote = owner
+	x.ownerAt = applied
 	return true
 }
 
@@ -167,9 +156,9 @@ func (c *cell) follow() {
 		return
 	}
 	c.state, x.locating = stateWaiting, true
-	link, epoch := x.link, x.remote.Epoch
+	link, epoch := x.link, x.toEpoch()
 	cl.spawn(func() {
-		cl.flush(link, c, epoch, 0)
+		cl.flushUntil(link, c, epoch)
 		c.pushSystem(func(c *cell) {
 			if c.state == stateWaiting && c.extra().locating {
 				c.arrivedFirst()
@@ -206,10 +195,15 @@ func (c *cell) arrivedFirst() {
 	x.again = append(first, then...)
 }
 
-// flushTimeout bounds the wait for messages that went the old way. They are
-// answered within a round trip unless the old owner has just died, and then
-// nothing more comes from it.
-const flushTimeout = time.Second
+// A flush is answered within a round trip, or, while a transfer is under way,
+// when that is over. One that fails is repeated for flushLimit: only a node that
+// this one cannot reach for so long, and the others can, is given up while its
+// session lives, and what it still holds may then be overtaken.
+const (
+	flushTimeout = time.Second
+	flushPause   = 20 * time.Millisecond
+	flushLimit   = 15 * time.Second
+)
 
 // flushMethod is an empty message: when its reply comes, everything that was
 // sent before it on the same way has reached the actor's mailbox.
@@ -224,8 +218,21 @@ var flushMethod = &Method[struct{}, struct{}]{
 	ParseReply: func([]byte, *struct{}) error { return nil },
 }
 
-// flush waits until what was sent to c's id over link has arrived.
-func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
+// flushUntil waits until what was sent to c's id over link has arrived, or
+// cannot any more because the session at its end is over.
+func (cl *cluster) flushUntil(link *peerLink, c *cell, epoch uint64) {
+	limit := cl.node.now() + int64(flushLimit)
+	for cl.flush(link, c, epoch, 0) != nil {
+		if !cl.alive(link.session) || cl.node.now() > limit || cl.ctx.Err() != nil {
+			return
+		}
+		cl.sleep(flushPause)
+	}
+}
+
+// flush waits until what was sent to c's id over link has arrived, at most
+// flushTimeout.
+func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) error {
 	ctx, cancel := context.WithTimeout(cl.ctx, flushTimeout)
 	defer cancel()
 	n := cl.node
@@ -235,18 +242,19 @@ func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
 	e := envelope{m: flushMethod, meta: &meta{call: call, hops: hops}}
 	if err := cl.send(link, c, &e, epoch, Ref{}, 0); err != nil {
 		n.calls.discard(call)
-		return
+		return err
 	}
-	_, _ = n.calls.wait(ctx, call) // late or failed: go on, see flushTimeout
+	_, err := n.calls.wait(ctx, call)
+	return err
 }
 
 // send writes e to link. On success the arguments are released, or kept by the
 // call that waits; on an error e is still the caller's.
 func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from Ref, fromEpoch uint64) error {
-	w := cl.writer()
-	defer cl.done(w)
-	m := &w.msg
-	*m = message{kind: c.kind.hash, id: c.id, name: c.name(), method: e.m.Info().Number, epoch: epoch, hops: 1}
+	if x := c.extra(); x.unused.Load() != 0 {
+		x.unused.Store(0)
+	}
+	m := message{kind: c.kind.hash, id: c.id, name: c.name(), method: e.m.Info().Number, epoch: epoch, hops: 1}
 	meta := e.meta
 	var waiting *call
 	if meta != nil {
@@ -264,17 +272,23 @@ func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from
 			for l := meta.chain; l != nil && len(m.chain) < maxChain; l = l.next {
 				m.chain = append(m.chain, frameRefOf(l.ref))
 			}
-			// From now on the arguments are the call's. Once it is sent it
-			// may be answered, and used for another call, at any time.
-			waiting.env = *e
-			waiting.link.Store(link)
 		}
 	}
 	if !from.IsZero() {
 		m.from, m.fromEpoch = frameRefOf(from), fromEpoch
 	}
-	w.env = *e
-	err := link.SendAppend(transport.Meta{Lane: transport.LaneMessages, Key: orderKey(m.kind, m.id, m.name), Now: waiting != nil}, w)
+	w := cl.buffer()
+	b, err := e.m.encodeArgs(m.appendHead(w.b[:0]), *e)
+	if err = cl.finish(w, b, err); err == nil {
+		if waiting != nil {
+			// From now on the arguments are the call's. Once it is sent it
+			// may be answered, and used for another call, at any time.
+			waiting.env = *e
+			waiting.link.Store(link)
+		}
+		err = link.Send(transport.Meta{Lane: transport.LaneMessages, Key: orderKey(m.kind, m.id, m.name), Now: waiting != nil}, b)
+	}
+	cl.done(w)
 	if err != nil {
 		if waiting != nil {
 			waiting.env = envelope{}
@@ -319,7 +333,7 @@ func (c *cell) sendDirect(from *cell, e *envelope) (sent bool, err error) {
 	if from != nil && from.kind.clustered {
 		ref, epoch = from.ref(), from.epoch.Load()
 	}
-	err = c.kind.node.cluster.send(x.link, c, e, x.remote.Epoch, ref, epoch)
+	err = c.kind.node.cluster.send(x.link, c, e, x.toEpoch(), ref, epoch)
 	c.leaveTurn()
 	return true, err
 }
@@ -333,48 +347,61 @@ type remoteReply struct {
 }
 
 func (r *remoteReply) reply(m AnyMethod, result pointer, err error) {
-	w := r.cl.writer()
-	defer r.cl.done(w)
-	w.out = reply{call: r.call, status: replyOK}
+	p := reply{call: r.call, status: replyOK}
 	if r.target != nil {
-		w.out.epoch = r.target.epoch.Load()
+		p.epoch = r.target.epoch.Load()
 	}
-	w.method, w.result, w.err = m, result, err
-	var refused *refusal
-	switch {
-	case errors.As(err, &refused) && errors.Is(refused.err, ErrStopped):
-		// The node leaves, the id does not: let the caller find its next owner.
-		w.out.status = replyMoved
-	case errors.As(err, &refused):
-		w.out.status, w.err = replyRefused, refused.err
-	case err != nil:
-		w.out.status = replyFailed
+	if err != nil {
+		p.status, err = replyStatus(err)
 	}
-	r.send(w)
+	r.send(&p, m, result, err)
 	if m != nil {
 		m.putReply(result)
 	}
 }
 
-func (r *remoteReply) moved(AnyMethod) {
-	w := r.cl.writer()
-	defer r.cl.done(w)
-	w.out = reply{call: r.call, status: replyMoved}
-	r.send(w)
+// replyStatus returns how an error is told to a caller on another node.
+func replyStatus(err error) (byte, error) {
+	var refused *refusal
+	switch {
+	case !errors.As(err, &refused):
+		return replyFailed, err
+	case errors.Is(refused.err, ErrStopped):
+		// The node leaves, the id does not: let the caller find its next owner.
+		return replyMoved, nil
+	}
+	return replyRefused, refused.err
 }
 
-func (r *remoteReply) send(w *frameWriter) {
-	meta := transport.Meta{Lane: transport.LaneMessages, Key: r.call, Now: true}
-	err := r.link.SendAppend(meta, w)
-	if err == nil {
-		return
-	}
+func (r *remoteReply) moved(AnyMethod) {
+	r.send(&reply{call: r.call, status: replyMoved}, nil, nil, nil)
+}
+
+// send writes a reply with the result of m or with an error.
+func (r *remoteReply) send(p *reply, m AnyMethod, result pointer, cause error) {
+	err := r.sendOnce(p, m, result, cause)
 	if errors.Is(err, ErrEncoding) || errors.Is(err, ErrTooLarge) || errors.Is(err, transport.ErrFrameTooLarge) {
 		// The result cannot travel; say so instead of letting the caller wait.
-		w.out.status, w.err = replyFailed, sendError(err)
-		err = r.link.SendAppend(meta, w)
+		p.status = replyFailed
+		err = r.sendOnce(p, nil, nil, sendError(err))
 	}
 	if err != nil {
 		r.cl.log.Debug("troupe: reply lost", "to", r.link.Peer().NodeID, "err", err)
 	}
+}
+
+func (r *remoteReply) sendOnce(p *reply, m AnyMethod, result pointer, cause error) (err error) {
+	w := r.cl.buffer()
+	defer r.cl.done(w)
+	b := p.appendHead(w.b[:0])
+	switch p.status {
+	case replyOK:
+		b, err = m.encodeReply(b, result)
+	case replyFailed, replyRefused:
+		b = appendError(b, cause)
+	}
+	if err = r.cl.finish(w, b, err); err != nil {
+		return err
+	}
+	return r.link.Send(transport.Meta{Lane: transport.LaneMessages, Key: r.call, Now: true}, b)
 }

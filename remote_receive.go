@@ -79,7 +79,7 @@ func (cl *cluster) accept(from transport.Link, msg *message) (envelope, *cell, e
 	var m AnyMethod = flushMethod
 	if msg.method != 0 {
 		var ok bool
-		if m, ok = k.byNumber[msg.method]; !ok {
+		if m, ok = k.method(msg.method); !ok {
 			return envelope{}, nil, fmt.Errorf("%w: %s has no handler %d", ErrUnknownMethod, k.name, msg.method)
 		}
 	}
@@ -150,14 +150,34 @@ func (c *cell) runReentrant(e envelope, m *meta) {
 	answer(method, m, result, err)
 }
 
-// metaOf returns what the message carries beside its arguments.
+// incoming is a meta with the way back to the caller, in one piece.
+type incoming struct {
+	meta  meta
+	reply remoteReply
+}
+
+// metaOf returns what the message carries beside its arguments. One-way
+// messages that carry the same share it.
 func (cl *cluster) metaOf(from transport.Link, msg *message, c *cell) *meta {
-	m := &meta{toEpoch: msg.epoch, hops: max(msg.hops, 1), trace: msg.trace, fromEpoch: msg.fromEpoch}
+	head := meta{toEpoch: msg.epoch, hops: max(msg.hops, 1), trace: msg.trace, fromEpoch: msg.fromEpoch}
 	if msg.from.kind != 0 {
-		m.from, m.fromSession = cl.refOf(msg.from), cl.sessionOf(from.Peer().NodeID, msg)
+		head.from, head.fromSession = cl.refOf(msg.from), cl.sessionOf(from.Peer().NodeID, msg)
 	}
+	if msg.call == 0 && len(msg.chain) == 0 {
+		came := &c.extra().came
+		if last := came.Load(); last != nil && *last == head {
+			return last
+		}
+		m := new(meta)
+		*m = head
+		came.Store(m)
+		return m
+	}
+	in := &incoming{meta: head}
+	m := &in.meta
 	if msg.call != 0 {
-		m.remote = &remoteReply{cl: cl, link: from, call: msg.call, target: c}
+		in.reply = remoteReply{cl: cl, link: from, call: msg.call, target: c}
+		m.remote = &in.reply
 		if msg.budget != 0 {
 			m.deadline = cl.node.now() + int64(time.Duration(msg.budget)*time.Millisecond)
 		}
@@ -318,10 +338,7 @@ func (cl *cluster) retryCall(call *call, serial uint32, why error) {
 		e.m.drop(e)
 		call.completeSerial(serial, nil, &refusal{err})
 	}
-	if call.m == flushMethod {
-		why = nil // there is nothing to wait for any more
-	}
-	if call.moves > maxMoves || why == nil {
+	if call.moves > maxMoves || call.m == flushMethod { // which is bound to its way
 		if call.move(serial, callMoving, callWaiting) {
 			refuse(why)
 		}

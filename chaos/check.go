@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,12 @@ type Summary struct {
 	Loads           int            `json:"db_loads"`
 	Writes          int            `json:"db_writes"`
 	ZombiesRefused  int            `json:"zombie_writes_refused"`
+	Exits           int            `json:"exits_after_last_fault"`
+	Transfers       int            `json:"transfers"`
+	IDs             int            `json:"ids"`
+	Handlers        int            `json:"handlers"`
+	Overlaps        int            `json:"handler_overlaps"`
+	LateHandlers    int            `json:"handlers_late_after_pause"`
 	// Unavailability per entity and fault class, in seconds: the longest gap
 	// between two answers that overlaps the fault.
 	Unavailable map[string]Gaps `json:"unavailable_s"`
@@ -67,7 +74,16 @@ func (w *workload) check(o options) *Summary {
 	for e, ops := range by {
 		s.checkEntity(e, ops, !slices.Contains(w.stuck, e))
 	}
-	w.database(s)
+	s.Exits = w.exits
+	s.Ops += int(w.others.Load()) + len(w.ids)
+	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
+	defer cancel()
+	w.bank(ctx, s)
+	w.uniqueIDs(s)
+	w.leases(s)
+	w.violate(w.collect())
+	s.Loads, s.Writes, s.ZombiesRefused = w.db.Loads, w.db.Writes, w.db.Refused
+	s.Violations = append(append(s.Violations, w.found...), w.db.Violations...)
 	w.gaps(s, by)
 	return s
 }
@@ -92,8 +108,15 @@ func (s *Summary) checkEntity(e int, ops []*operation, settled bool) {
 			epoch = op.Epoch
 		}
 	}
+	seen := make(map[int64]bool)
+	for _, id := range end {
+		if seen[id] {
+			s.Violations = append(s.Violations, fmt.Sprintf("I10: entity %d applied %#x twice", e, id))
+		}
+		seen[id] = true
+	}
 	for _, op := range done {
-		if settled && op.End != 0 && !op.Read && !slices.Contains(end, op.ID) {
+		if settled && op.End != 0 && !op.Read && !seen[op.ID] {
 			s.LostDurable++
 			s.Violations = append(s.Violations, fmt.Sprintf("I6: entity %d lost %#x, acknowledged at %v", e, op.ID, op.End))
 		}
@@ -155,23 +178,30 @@ func linearizable(ops []*operation) porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(appendOnce, history, 20*time.Second)
 }
 
-// database adds what the database has seen: I2 and I3.
-func (w *workload) database(s *Summary) {
+// collect adds what the database has seen since it started: I2 and I3.
+func (w *workload) collect() error {
 	resp, err := w.c.client.Get("http://" + w.c.dbAddr() + "/stats")
 	if err != nil {
-		s.Violations = append(s.Violations, "the database does not answer: "+err.Error())
-		return
+		return fmt.Errorf("the database does not answer: %w", err)
 	}
 	defer resp.Body.Close()
-	var d struct {
-		Loads, Writes, Refused int
-		Violations             []string
-	}
+	var d dbStats
 	if err := json.NewDecoder(resp.Body).Decode(&d); err != nil {
-		s.Violations = append(s.Violations, "the database does not answer: "+err.Error())
+		return fmt.Errorf("the database does not answer: %w", err)
 	}
-	s.Loads, s.Writes, s.ZombiesRefused = d.Loads, d.Writes, d.Refused
-	s.Violations = append(s.Violations, d.Violations...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.db.Loads += d.Loads
+	w.db.Writes += d.Writes
+	w.db.Refused += d.Refused
+	w.db.Violations = append(w.db.Violations, d.Violations...)
+	return nil
+}
+
+// dbStats are the figures of the database.
+type dbStats struct {
+	Loads, Writes, Refused int
+	Violations             []string
 }
 
 // gaps finds, for every fault and entity, how long the entity was away.

@@ -61,9 +61,13 @@ func (c *cluster) ip(i int) string {
 func (c *cluster) http(i int) string { return fmt.Sprintf("%s:%d", c.ip(i), 18100+i) }
 func (c *cluster) peer(i int) string { return fmt.Sprintf("%s:%d", c.ip(i), 18200+i) }
 
+// dbIP is an address of its own, so that nodes can be cut from the database
+// and not from their clients.
+const dbIP = "10.77.0.2"
+
 func (c *cluster) dbAddr() string {
 	if c.o.namespaces {
-		return "10.77.0.1:18300"
+		return dbIP + ":18300"
 	}
 	return "127.0.0.1:18300"
 }
@@ -72,8 +76,13 @@ func (c *cluster) dbAddr() string {
 // every node is ready.
 func (c *cluster) start(ctx context.Context) error {
 	if c.o.namespaces {
-		for _, args := range []string{"link set lo up", "link add br0 type bridge", "addr add 10.77.0.1/24 dev br0", "link set br0 up"} {
+		for _, args := range []string{"link set lo up", "link add br0 type bridge", "addr add 10.77.0.1/24 dev br0", "addr add " + dbIP + "/24 dev br0", "link set br0 up"} {
 			if err := ip(ctx, args); err != nil {
+				return err
+			}
+		}
+		for i := range nodes {
+			if err := c.mountDisk(ctx, i); err != nil {
 				return err
 			}
 		}
@@ -81,8 +90,7 @@ func (c *cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
-	if c.db, err = c.launch("-mode", "db", "-dir", c.dir, "-http", c.dbAddr()); err != nil {
+	if err := c.startDB(); err != nil {
 		return err
 	}
 	for i := range nodes {
@@ -145,7 +153,7 @@ func (c *cluster) launch(args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(c.bin, args...), done: make(chan struct{})}
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if c.o.namespaces && args[1] == "node" {
+	if c.o.namespaces && args[1] == "node" && args[len(args)-1] != "-second" {
 		p.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
 	}
 	if err := p.cmd.Start(); err != nil {
@@ -158,14 +166,34 @@ func (c *cluster) launch(args ...string) (*process, error) {
 	return p, nil
 }
 
-// boot starts a node and gives it its network.
-func (c *cluster) boot(ctx context.Context, i int) error {
+// args is the command line of a node.
+func (c *cluster) args(i int) []string {
 	var list []string
 	for v := range voters {
 		list = append(list, name(v)+"="+c.peer(v))
 	}
-	p, err := c.launch("-mode", "node", "-name", name(i), "-dir", c.dir, "-listen", c.peer(i), "-http", c.http(i),
-		"-db", c.dbAddr(), "-voters", strings.Join(list, ","), fmt.Sprintf("-dev=%v", !c.o.namespaces), "-ttl", ttl.String())
+	return []string{
+		"-mode", "node", "-name", name(i), "-dir", c.dir, "-listen", c.peer(i), "-http", c.http(i),
+		"-db", c.dbAddr(), "-voters", strings.Join(list, ","), fmt.Sprintf("-dev=%v", !c.o.namespaces), "-ttl", ttl.String(),
+	}
+}
+
+func (c *cluster) startDB() (err error) {
+	c.db, err = c.launch("-mode", "db", "-dir", c.dir, "-http", c.dbAddr())
+	return err
+}
+
+// restartDB is a crash of the database (F13).
+func (c *cluster) restartDB(ctx context.Context, down time.Duration) error {
+	_ = c.db.cmd.Process.Kill()
+	<-c.db.done
+	pause(ctx, down)
+	return c.startDB()
+}
+
+// boot starts a node and gives it its network.
+func (c *cluster) boot(ctx context.Context, i int) error {
+	p, err := c.launch(c.args(i)...)
 	if err != nil {
 		return err
 	}
@@ -224,15 +252,17 @@ func (c *cluster) signal(i int, s syscall.Signal) *process {
 	return c.procs[i]
 }
 
-// revive starts a node again if it has ended, until the run is over.
-func (c *cluster) revive(ctx context.Context, i int) {
+// revive starts a node again if it has ended, and reports whether it had.
+func (c *cluster) revive(ctx context.Context, i int) bool {
 	c.mu.Lock()
 	p := c.procs[i]
 	c.mu.Unlock()
 	select {
 	case <-p.done:
 		_ = c.boot(ctx, i)
+		return true
 	default:
+		return false
 	}
 }
 

@@ -31,6 +31,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of faults and workload")
 	flag.BoolVar(&o.json, "json", false, "print one JSON line only")
 	flag.StringVar(&o.report, "report", "", "write an HTML report to this file")
+	flag.BoolVar(&o.keep, "keep", false, "keep the directory with the servers' log")
 	flag.DurationVar(&o.every, "every", 4*time.Second, "time between faults")
 	flag.Parse()
 	o.faults = strings.Split(*faults, ",")
@@ -62,6 +63,7 @@ type options struct {
 	json            bool
 	report          string
 	namespaces      bool
+	keep            bool
 }
 
 // inside marks the process that runs in the run's own network namespace.
@@ -77,7 +79,7 @@ func again() int {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
@@ -92,16 +94,31 @@ func again() int {
 
 // run is one run: build, start, torment, check, report.
 func run(o options) (*Summary, error) {
-	dir, err := os.MkdirTemp("", "chaos")
+	// A database whose disk is shared with whatever else the machine does would
+	// be measured, not the library.
+	base := ""
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		base = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(base, "chaos")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	if o.keep {
+		fmt.Fprintln(os.Stderr, "logs in", filepath.Join(dir, "log"))
+	} else {
+		defer os.RemoveAll(dir)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.duration+3*time.Minute)
 	defer cancel()
 	bin := filepath.Join(dir, "server")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/troupe-go/troupe/chaos/server").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build server: %w\n%s", err, out)
+	}
+	if o.namespaces { // nodes' file systems must not be seen outside
+		if err := command(ctx, "mount --make-rprivate /"); err != nil {
+			return nil, err
+		}
 	}
 	c := newCluster(o, dir, bin)
 	defer c.close()

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,14 @@ type workload struct {
 	faults []fault
 	failed int // tries without an answer
 	stuck  []int
+	stops  []stopped
+	exits  int      // nodes that ended by themselves after the last fault
+	found  []string // violations that a fault itself has found
+
+	db        dbStats
+	transfers []transfer
+	ids       []int64
+	others    atomic.Int64 // answered operations of the other workloads
 }
 
 func newWorkload(c *cluster, seed uint64) *workload {
@@ -60,15 +69,29 @@ func (w *workload) now() time.Duration { return time.Since(w.begin) }
 // run torments the cluster under load, heals it, and reads every entity.
 func (w *workload) run(ctx context.Context, o options) {
 	work, stop := context.WithCancel(ctx)
+	last, finish := context.WithCancel(ctx)
+	defer finish()
 	var users sync.WaitGroup
 	for i := range clients {
 		users.Go(func() { w.client(work, i) })
 	}
+	for i := range tellers {
+		users.Go(func() { w.teller(work, last, i) })
+	}
+	for i := range minters {
+		users.Go(func() { w.minter(work, i) })
+	}
 	trouble, end := context.WithTimeout(ctx, o.duration)
 	w.torment(trouble, o)
 	end()
+	alive, dead := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { w.keep(alive) })
+	defer keeper.Wait()
+	defer dead()
 	pause(ctx, 2*ttl)
 	stop()
+	time.AfterFunc(settleFor, finish)
 	users.Wait()
 	w.settle(ctx)
 }
@@ -123,6 +146,21 @@ func (w *workload) call(ctx context.Context, node int, op *operation) (placed, e
 		return p, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	return p, json.NewDecoder(resp.Body).Decode(&p)
+}
+
+// keep starts nodes again that end by themselves after the last fault, as a
+// supervisor would.
+func (w *workload) keep(ctx context.Context) {
+	for ctx.Err() == nil {
+		for i := range nodes {
+			if w.c.revive(ctx, i) {
+				w.mu.Lock()
+				w.exits++
+				w.mu.Unlock()
+			}
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
 }
 
 // settle is I13: after the last fault everything answers. Its reads are the

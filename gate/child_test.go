@@ -4,6 +4,7 @@ package gate
 
 import (
 	"bufio"
+	"context"
 	"flag"
 	"fmt"
 	"net"
@@ -22,8 +23,12 @@ import (
 )
 
 // childEnv makes the test binary a gate process instead of running tests. Its
-// value is the limit on file descriptors, or 0.
-const childEnv = "TROUPE_GATE_CHILD"
+// value is the limit on file descriptors, or 0. With childNodeEnv the gate has a
+// node behind it, with an actor for each player.
+const (
+	childEnv     = "TROUPE_GATE_CHILD"
+	childNodeEnv = "TROUPE_GATE_CHILD_NODE"
+)
 
 // runChild serves TCP and WebSocket, prints both addresses, and prints its
 // memory (heap and stacks in use, goroutines) for each line it reads.
@@ -34,10 +39,7 @@ func runChild() int {
 			return 1
 		}
 	}
-	g, err := New(Config{
-		Name: "child", Backend: newFakeBackend(), Keys: testKeys, Logger: quietLog(),
-		Limits: Limits{ConnsPerIP: -1, HandshakesPerIP: -1},
-	})
+	g, err := childGateOf(Config{Name: "child", Keys: testKeys, Logger: quietLog(), Limits: Limits{ConnsPerIP: -1, HandshakesPerIP: -1}})
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -62,16 +64,39 @@ func runChild() int {
 	return 0
 }
 
+func childGateOf(cfg Config) (*Gate, error) {
+	if os.Getenv(childNodeEnv) == "" {
+		cfg.Backend = newFakeBackend()
+		return New(cfg)
+	}
+	node, err := troupe.New(troupe.Config{Name: "child", Logger: quietLog()})
+	if err != nil {
+		return nil, err
+	}
+	if err := node.Register(troupe.Virtual[nodePlayer]("player")); err != nil {
+		return nil, err
+	}
+	cluster, err := Join(node)
+	if err != nil {
+		return nil, err
+	}
+	g, err := cluster.NewGate(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return g, node.Start(context.Background())
+}
+
 type childGate struct {
 	tcp, ws string
 	in      *os.File
 	out     *bufio.Reader
 }
 
-func startChild(t testing.TB, files int) *childGate {
+func startChild(t testing.TB, files int, env ...string) *childGate {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", childEnv, files))
+	cmd.Env = append(append(os.Environ(), fmt.Sprintf("%s=%d", childEnv, files)), env...)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdin, cmd.Stderr = r, os.Stderr
@@ -123,12 +148,24 @@ func TestAcceptSurvivesEMFILE(t *testing.T) {
 var idleSessions = flag.Int("idle-sessions", 1000, "sessions of TestIdleSessionMemory")
 
 // TestIdleSessionMemory measures heap and stacks of a gate process per idle
-// session. The bar is 20 KiB.
+// session: of the gate alone, and of gate, node and an actor for each player.
+// The bar is 20 KiB.
 func TestIdleSessionMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("opens 2,000 connections")
+		t.Skip("opens 4,000 connections")
 	}
-	n := *idleSessions
+	for _, behind := range []string{"gate", "node"} {
+		t.Run(behind, func(t *testing.T) {
+			var env []string
+			if behind == "node" {
+				env = append(env, childNodeEnv+"=1")
+			}
+			testIdleSessionMemory(t, *idleSessions, env...)
+		})
+	}
+}
+
+func testIdleSessionMemory(t *testing.T, n int, env ...string) {
 	for name, open := range map[string]func(g *childGate, player int64) net.Conn{
 		"tcp": func(g *childGate, player int64) net.Conn {
 			c := dialRaw(t, g.tcp)
@@ -147,7 +184,7 @@ func TestIdleSessionMemory(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := startChild(t, 0)
+			g := startChild(t, 0, env...)
 			open(g, 0)
 			before, goroutines, _ := g.memory(t)
 			for i := range n {

@@ -57,7 +57,7 @@ func (g *Gate) ServeWebSocket(l net.Listener) error {
 func (g *Gate) WebSocketHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		small := &smallBuffers{ResponseWriter: w}
+		small := &smallBuffers{ResponseWriter: w, limits: &g.cfg.Limits}
 		ws, err := websocket.Accept(small, r, &websocket.AcceptOptions{
 			Subprotocols:    []string{Subprotocol},
 			OriginPatterns:  g.cfg.Origins,
@@ -90,7 +90,8 @@ func (g *Gate) WebSocketHandler() http.Handler {
 // smallBuffers replaces the buffers of a hijacked connection.
 type smallBuffers struct {
 	http.ResponseWriter
-	conn net.Conn
+	limits *Limits
+	conn   net.Conn
 }
 
 // Hijack implements http.Hijacker. What the client has sent already is kept.
@@ -99,8 +100,13 @@ func (s *smallBuffers) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s.conn = conn
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	counted := &frameConn{Conn: conn, frames: wsFrames{limits: s.limits, now: time.Now}}
+	if err := counted.frames.scan(early); err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	s.conn, conn = conn, counted
 	r := bufio.NewReaderSize(nil, max(wsBufferBytes, len(early)))
 	if len(early) > 0 {
 		r.Reset(&earlyReader{early: append([]byte(nil), early...)})

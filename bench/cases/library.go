@@ -71,14 +71,14 @@ func All(linked ...Library) []compare.Case {
 	} {
 		all = append(all, group...)
 	}
-	return append(all, slices.Concat(ownCases(), timerCases(), codecCases())...)
+	return append(all, slices.Concat(offerCases(), ownCases(), clusterCases(), timerCases(), codecCases(), ormCases())...)
 }
 
 // Plain are the contenders that the main program links: ourselves, and what one
 // would write without a library.
 func Plain() []Library {
 	return []Library{troupeLibrary(), goroutineLibrary(), channel(100), channel(1024), linkedLibrary(), mutexLibrary(),
-		rawTCP(), remoteInline()}
+		rawTCP(), remoteInline(), handwritten()}
 }
 
 // Roles returns the other processes that the libraries may start.

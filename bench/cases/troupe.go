@@ -17,7 +17,7 @@ func troupeLibrary() Library {
 	return Library{
 		Name: compare.Ours, Mailbox: troupeMailbox, Send: troupeSend,
 		Call: troupeCall("member"), PingPong: troupePingPong, Spawn: troupeSpawn,
-		Remote: troupeRemote("counter"), Roles: map[string]compare.Role{"troupe": troupeFar},
+		Remote: troupeRemote("counter"), Roles: map[string]compare.Role{"troupe": troupeFar, "host": host},
 	}
 }
 

@@ -24,6 +24,7 @@ func main() {
 	flag.StringVar(&o.db, "db", "", "address of the database")
 	flag.StringVar(&o.voters, "voters", "", "name=address, comma separated")
 	flag.BoolVar(&o.dev, "dev", false, "plaintext on loopback")
+	flag.BoolVar(&o.second, "second", false, "be a second process with the same identity, on other addresses")
 	flag.DurationVar(&o.ttl, "ttl", 2*time.Second, "session lease")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -41,6 +42,6 @@ func main() {
 // options are the command line.
 type options struct {
 	name, dir, listen, http, db, voters string
-	dev                                 bool
+	dev, second                         bool
 	ttl                                 time.Duration
 }

@@ -35,14 +35,19 @@ type Placed struct {
 // entity is the actor under test.
 type entity struct {
 	troupe.Actor
-	doc orm.Doc[journal]
+	doc    orm.Doc[journal]
+	record *record
 }
 
 // OnActivate loads the document.
-func (e *entity) OnActivate(ctx context.Context) error { return e.doc.Load(ctx, e) }
+func (e *entity) OnActivate(ctx context.Context) error {
+	e.record, _ = troupe.Service[*record](e)
+	return e.doc.Load(ctx, e)
+}
 
 // Append applies op once and answers when that is durable.
 func (e *entity) Append(ctx context.Context, op int64) (Placed, error) {
+	defer e.record.handled(e, time.Now())
 	at := slices.Index(e.doc.Data.Ops, op)
 	if at < 0 {
 		at = len(e.doc.Data.Ops)
@@ -54,15 +59,24 @@ func (e *entity) Append(ctx context.Context, op int64) (Placed, error) {
 
 // Read returns what is durable.
 func (e *entity) Read(ctx context.Context) (Placed, error) {
+	defer e.record.handled(e, time.Now())
 	err := e.doc.Save(ctx)
 	return Placed{Epoch: e.Fence().Epoch, Node: e.Node().Name(), Ops: slices.Clone(e.doc.Data.Ops)}, err
 }
 
 func runNode(ctx context.Context, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if o.second {
+		o.listen, o.http = "127.0.0.1:0", "127.0.0.1:0"
+	}
 	if err := waitAddress(ctx, o.http); err != nil {
 		return err
 	}
+	record, err := openRecord(o)
+	if err != nil {
+		return err
+	}
+	defer record.Close()
 	cc := &troupe.ClusterConfig{
 		Name: "chaos", Listen: o.listen, Dev: o.dev, TTL: o.ttl, DataDir: filepath.Join(o.dir, o.name),
 		OnFatal: func(error) { os.Exit(3) }, // the driver starts it again
@@ -78,7 +92,6 @@ func runNode(ctx context.Context, o options) error {
 	}
 	if !o.dev {
 		file := func(suffix string) string { return filepath.Join(o.dir, o.name+suffix) }
-		var err error
 		if cc.Credentials, err = transport.LoadCredentials(file(".crt"), file(".key"), filepath.Join(o.dir, "ca.crt")); err != nil {
 			return err
 		}
@@ -92,6 +105,7 @@ func runNode(ctx context.Context, o options) error {
 		return err
 	}
 	troupe.Provide(n, db)
+	troupe.Provide(n, record)
 	if err := n.Register(troupe.Virtual[entity]("entity")); err != nil {
 		return err
 	}
@@ -100,6 +114,18 @@ func runNode(ctx context.Context, o options) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /health", n.HealthHandler())
+	ids, err := n.NewIDSource(ctx, "ids", troupe.SnowflakeConfig{})
+	if err != nil {
+		return errors.Join(err, n.Stop(ctx))
+	}
+	mux.HandleFunc("POST /id", func(w http.ResponseWriter, _ *http.Request) {
+		id, err := ids.Next()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(id)
+	})
 	mux.HandleFunc("POST /call/{method}/{id}/{op}", func(w http.ResponseWriter, r *http.Request) { handle(n, w, r) })
 	err = serve(ctx, o.http, mux)
 	last, cancel := context.WithTimeout(context.Background(), 15*time.Second)

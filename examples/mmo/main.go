@@ -64,7 +64,7 @@ func main() {
 	flag.DurationVar(&o.rollEvery, "roll-every", 0, "restart all nodes in order, one after the other, this often")
 	flag.StringVar(&o.db, "db", "memory:", "database: a file, memory: for one that is removed at the end, postgres://... or mysql://...")
 	flag.StringVar(&o.content, "content", "", "directory with tables that take the place of the built-in ones")
-	flag.StringVar(&o.http, "http", "127.0.0.1:8080", "address of the page")
+	flag.StringVar(&o.http, "http", "", "address of the page; 127.0.0.1:8080 by default, of node N 127.0.0.1:8079+N")
 	flag.IntVar(&o.bots, "bots", 100, "number of bots")
 	flag.BoolVar(&o.spread, "spread", false, "spread the bots evenly over all zones")
 	flag.DurationVar(&o.duration, "duration", 0, "end after this time; 0 runs until Ctrl-C")
@@ -87,11 +87,12 @@ func main() {
 	}
 }
 
-// tuneMemory trades memory for time: a game server has more of the first. The
-// variables of the runtime have the last word.
+// tuneMemory trades memory for time: a game server has more of the first, and
+// every collection costs those who are served meanwhile. The variables of the
+// runtime have the last word.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(1000)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(1500 << 20)
@@ -149,6 +150,9 @@ func run(ctx context.Context, o options, out, errOut io.Writer) error {
 
 // serverConfig turns the flags into what the server wants.
 func serverConfig(o options) (server.Config, error) {
+	if o.http == "" {
+		o.http = fmt.Sprintf("127.0.0.1:%d", 8079+max(o.node, 1))
+	}
 	cfg := server.Config{Nodes: o.nodes, Database: o.db, ContentDir: o.content, HTTP: o.http, DataDir: o.dataDir, Page: web.Page()}
 	if o.node == 0 {
 		return cfg, nil
@@ -245,7 +249,7 @@ func finish(s *server.Server, fleet *bots.Fleet, begin time.Time, o options, out
 	stopping := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	half, cancelHalf := context.WithTimeout(ctx, stopTime/2)
+	half, cancelHalf := context.WithTimeout(ctx, stopTime/3)
 	defer cancelHalf()
 	fleet.Stop(half)
 	err := s.Stop(ctx)

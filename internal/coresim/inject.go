@@ -58,7 +58,13 @@ func (w *world) inject(f Fault) {
 		s.hungUntil = w.now + 2*f.For
 	case "wall-jump":
 		if !w.plan.Calm {
-			jump := 3600 * second * int64(1-2*(f.B%2))
+			jump := int64(f.B%16) * second // or an hour
+			if f.B%3 == 0 {
+				jump = 3600 * second
+			}
+			if f.B%2 == 0 {
+				jump = -jump
+			}
 			n.clock.wall += jump
 			s.clock.wall += jump
 			later(func() { n.clock.wall -= jump; s.clock.wall -= jump })
@@ -146,10 +152,13 @@ func (w *world) stopClock(p *process, later func(func())) {
 		return
 	}
 	p.pause()
-	p.clock.broken = true
+	p.clock.broken, p.clock.stopped = true, true
+	p.clock.stops++
 	begin := w.now
 	later(func() {
 		p.clock.offset -= w.now - begin
+		p.clock.stopped = false
+		p.clock.stops++ // what was asked for meanwhile has a wrong begin, too
 		p.resume()
 	})
 }

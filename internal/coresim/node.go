@@ -30,16 +30,21 @@ type node struct {
 	incarnation uint64
 	h           *core.Holder
 	opening     bool
+	stops       int // clock.stops when the lease began
 	replaces    uint64
 	draining    bool
 	round       uint64 // counts sessions; answers for an older one are dropped
 	hint        int    // who leads
 	owned       map[int]*activation
 	slots       map[int]uint64
+	placing     [slots]bool // asked, not answered yet
 	routes      [entities]route
 	claiming    map[int][]call
 	freeing     map[int]bool // a release or transfer is not answered yet
 	ids         idSource
+	writing     bool
+	requests    uint64 // of writeKey
+	version     uint64 // of its key
 }
 
 // route is where an entity was last seen.
@@ -62,10 +67,12 @@ func nodeNumber(name string) int { return int(name[len("node")] - '0') }
 func (n *node) boot() {
 	n.begin()
 	n.h = core.NewHolder(core.Timing{})
+	n.writing = false
 	n.opening, n.draining, n.hint = false, false, n.w.random.IntN(voters)
 	n.forget()
 	n.w.every(n.process, nodeTick, n.tick)
 	n.w.every(n.process, second, n.placeSlots)
+	n.w.every(n.process, 2*second, n.writeKey)
 	n.w.every(n.process, second, n.ids.renew(n))
 	n.w.every(n.process, 300*millisecond, n.ids.mint(n))
 }
@@ -82,7 +89,7 @@ func (n *node) forget() {
 	}
 	n.owned, n.slots = make(map[int]*activation), make(map[int]uint64)
 	n.claiming, n.freeing = make(map[int][]call), make(map[int]bool)
-	n.routes = [entities]route{}
+	n.routes, n.placing = [entities]route{}, [slots]bool{}
 	for i := range n.routes {
 		n.routes[i].node = -1
 	}
@@ -128,6 +135,7 @@ func (n *node) step(ev core.HolderEvent) {
 func (n *node) open() {
 	n.opening = true
 	n.incarnation = n.w.random.Uint64() | 1
+	n.stops = n.clock.stops
 	n.openAttempt(n.local())
 }
 
@@ -145,10 +153,13 @@ func (n *node) openAttempt(t0 int64) {
 			n.forget()
 			n.w.note("session", uint64(n.number), res[0].Epoch, res[0].Index)
 			n.step(core.Opened{Session: res[0].Epoch, TTL: ttl, T0: t0})
-			n.clock.broken = false // that was another lease
+			n.clock.broken = n.stops != n.clock.stops || n.clock.stopped
 		case res[0].Code == core.CodeBusy:
 			n.replaces = res[0].Session
-			n.w.after(n.process, 50*millisecond, func() { n.openAttempt(n.local()) })
+			n.w.after(n.process, 50*millisecond, func() {
+				n.stops = n.clock.stops
+				n.openAttempt(n.local())
+			})
 		default:
 			n.opening = false
 		}
@@ -247,4 +258,23 @@ func (a *request) try() {
 		})
 	})
 	n.w.after(n.process, askTimeout, func() { again(-1, millisecond) })
+}
+
+// writeKey does a compare-and-set under a request number: a retry, perhaps at
+// another leader that started from a snapshot, must get the first answer (R6).
+func (n *node) writeKey() {
+	if n.writing || n.h.Gate(n.local()) != core.GateLive {
+		return
+	}
+	n.writing = true
+	n.requests++
+	round, key := n.round, n.name
+	cmd := core.KVWrite{Session: n.h.Session(), Req: n.requests, AckBelow: max(n.requests, 3) - 2, Mode: core.KVCAS, Key: key, Version: n.version, Value: []byte{1}}
+	n.ask([]core.Command{cmd}, func(res []core.Result) {
+		n.writing = false
+		if res == nil || n.round != round {
+			return
+		}
+		n.version = res[0].Epoch // also of a refusal: the present version
+	})
 }

@@ -99,7 +99,7 @@ func NewPlan(seed uint64, length int64) Plan {
 		}
 		f := Fault{At: at, Kind: faultKinds[i].name, A: rng.IntN(64), B: rng.IntN(64), For: howLong(rng)}
 		if f.Kind == "new-generation" {
-			if renewed || at < 15*second {
+			if renewed || at+f.For+3*ttl > length {
 				continue
 			}
 			renewed = true
@@ -124,9 +124,4 @@ func howLong(rng *rand.Rand) int64 {
 		return 3 * ttl
 	}
 	return rng.Int64N(2 * ttl)
-}
-
-// has reports whether the plan contains a kind of fault.
-func (p Plan) has(kind string) bool {
-	return slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == kind })
 }

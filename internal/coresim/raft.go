@@ -287,7 +287,9 @@ func (s *server) onSnapshot(term uint64, from int, index, snapTerm uint64, data 
 		return
 	}
 	s.follow(term, from)
-	if index > s.commit {
+	if have, ok := s.termAt(index); ok && have == snapTerm {
+		s.advance(index) // a late snapshot: what follows it in the log was acknowledged
+	} else if index > s.commit {
 		s.log, s.snapIndex, s.snapTerm, s.snap = nil, index, snapTerm, data
 		s.restore()
 	}

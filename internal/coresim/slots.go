@@ -24,8 +24,10 @@ func (n *node) placeSlots() {
 	if len(list) == 0 {
 		return
 	}
-	round := n.round
 	for k := range slots {
+		if n.placing[k] {
+			continue
+		}
 		best := slices.MaxFunc(list, func(a, b *core.Session) int {
 			return cmp.Compare(mixed(a.Epoch, uint64(k)), mixed(b.Epoch, uint64(k)))
 		})
@@ -35,16 +37,37 @@ func (n *node) placeSlots() {
 		}
 		switch {
 		case best.Epoch == n.h.Session() && !have:
-			n.ask([]core.Command{core.ClaimBatch{Space: core.SpaceSlot, Session: n.h.Session(), IDs: []core.ID{slotID(k)}}}, func(res []core.Result) {
-				if res != nil && n.round == round && res[0].Items[0].Code == core.CodeOK {
-					n.slots[k] = res[0].Items[0].Epoch
-				}
-			})
+			n.claimSlot(k)
 		case best.Epoch != n.h.Session() && have:
-			delete(n.slots, k)
-			n.ask([]core.Command{core.TransferBatch{Space: core.SpaceSlot, Session: n.h.Session(), To: best.Epoch, Items: []core.IDEpoch{{ID: slotID(k), Epoch: epoch}}}}, func([]core.Result) {})
+			n.passSlot(k, epoch, best.Epoch)
 		}
 	}
+}
+
+func (n *node) claimSlot(k int) {
+	round := n.round
+	n.placing[k] = true
+	n.ask([]core.Command{core.ClaimBatch{Space: core.SpaceSlot, Session: n.h.Session(), IDs: []core.ID{slotID(k)}}}, func(res []core.Result) {
+		if n.round != round {
+			return
+		}
+		n.placing[k] = false
+		if res != nil && res[0].Items[0].Code == core.CodeOK {
+			n.slots[k] = res[0].Items[0].Epoch
+		}
+	})
+}
+
+func (n *node) passSlot(k int, epoch, to uint64) {
+	round := n.round
+	n.placing[k] = true
+	delete(n.slots, k)
+	item := []core.IDEpoch{{ID: slotID(k), Epoch: epoch}}
+	n.ask([]core.Command{core.TransferBatch{Space: core.SpaceSlot, Session: n.h.Session(), To: to, Items: item}}, func([]core.Result) {
+		if n.round == round {
+			n.placing[k] = false
+		}
+	})
 }
 
 func mixed(a, b uint64) uint64 {

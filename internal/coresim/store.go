@@ -18,18 +18,17 @@ type row struct {
 // load returns a document and installs the fence with it (O1).
 func (s *store) load(entity int, fence orm.Fence) (row, error) {
 	r := &s.rows[entity]
-	if s.w.plan.Rules.NoFenceOnLoad {
-		s.w.check.keeps(entity, r.data, "a load")
-		return row{orm.LoadToken(r.token, fence), r.data}, nil
-	}
 	if !orm.CanLoad(r.token, fence) {
 		return row{}, orm.ErrFenced
 	}
-	r.token = orm.LoadToken(r.token, fence)
+	loaded := row{orm.LoadToken(r.token, fence), r.data}
+	if !s.w.plan.Rules.NoFenceOnLoad {
+		r.token = loaded.token
+	}
 	s.w.stats.Loads++
 	s.w.note("load", uint64(entity), fence.Epoch, uint64(len(r.data)))
-	s.w.check.loaded(entity, fence, *r)
-	return *r, nil
+	s.w.check.loaded(entity, fence, loaded)
+	return loaded, nil
 }
 
 // save writes a document if the token allows it (O2). A repetition is answered

@@ -14,6 +14,9 @@ const (
 	second      = int64(1e9)
 )
 
+// maxEvents, and a tenth of it more per second, is far above what a run needs.
+const maxEvents = 50_000
+
 // world is everything of one run. It has one goroutine.
 type world struct {
 	plan   Plan
@@ -110,7 +113,9 @@ func (w *world) run(until int64) {
 		default:
 			e.do()
 		}
-		w.stats.Events++
+		if w.stats.Events++; w.stats.Events > maxEvents+int(w.now/second)*maxEvents/10 {
+			w.check.fail("I13: %d events so far: something goes round for ever", w.stats.Events)
+		}
 	}
 	w.now = max(w.now, until)
 }
@@ -144,10 +149,12 @@ type process struct {
 // clock is the clock of a machine. It goes on while a process is paused or
 // down, as CLOCK_BOOTTIME does.
 type clock struct {
-	rate   int64 // error in parts per million
-	offset int64
-	wall   int64 // how far the wall clock is off
-	broken bool  // stood still or exceeded the bound: I4 does not hold there
+	rate    int64 // error in parts per million
+	offset  int64
+	wall    int64 // how far the wall clock is off
+	broken  bool  // stood still under the present lease: I4 does not hold there
+	stops   int   // how often it stood still
+	stopped bool
 }
 
 // local is the time on the process's clock.
@@ -160,9 +167,10 @@ func (p *process) local() int64 {
 	return t
 }
 
-// wallMillis is what time.Now says there.
+// wallMillis is what time.Now says there. The clock is coarse, so that two who
+// mint ids with one worker number at a time are likely to collide.
 func (p *process) wallMillis() int64 {
-	return 1_800_000_000_000 + (p.w.now+p.clock.wall)/millisecond
+	return 1_800_000_000_000 + (p.w.now+p.clock.wall)/second*1000
 }
 
 func (p *process) kill() {

@@ -68,7 +68,21 @@ type Fleet struct {
 
 // maxDecoders bounds the bots that look at what they are sent; the others count
 // it only, so that the bots do not use up the machine that they measure.
-const maxDecoders = 200
+const maxDecoders = 100
+
+// A bot buys every 3 s and says something every minute. In a large fleet each
+// does it more seldom, so that all together do not exceed these, per second:
+// nobody reads more lines, and every line goes to a whole zone.
+const (
+	maxBuys  = 200
+	maxLines = 4
+)
+
+// every returns after how many steps a bot does what it would do after steps,
+// if all together must not do it more often than most times a second.
+func (c *Config) every(steps, most int) int {
+	return max(steps, c.Count*int(time.Second/moveEvery)/most)
+}
 
 // Run starts the bots; Stop ends them.
 func Run(cfg Config) *Fleet {

@@ -10,6 +10,7 @@
 //	names    16 shards  name           which character has which name
 //	chat     16 shards  channel        none: the last lines
 //	rank     singleton                 the best players
+//	vault    singleton                 the secret that signs tokens
 //
 // What crosses a node keeps these rules:
 //

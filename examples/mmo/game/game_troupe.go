@@ -2084,6 +2084,76 @@ func rankInvokeTop(ctx context.Context, self any, args *rankTopArgs, reply *rank
 	return err
 }
 
+// VaultRef calls and sends to one actor of kind "vault".
+type VaultRef struct {
+	troupe.Handle
+}
+
+// VaultAt returns the reference to the actor that ref names.
+func VaultAt(from troupe.Caller, ref troupe.Ref) VaultRef {
+	return VaultRef{troupe.HandleOf(from, ref)}
+}
+
+// VaultOf returns the reference to the only actor of the kind.
+func VaultOf(from troupe.Caller) VaultRef {
+	return VaultRef{troupe.HandleOf(from, troupe.ID("vault", 0))}
+}
+
+// With returns the reference with a context for one-way sends, see Handle.With.
+func (r VaultRef) With(ctx context.Context) VaultRef {
+	return VaultRef{r.Handle.With(ctx)}
+}
+
+// Secret calls the handler Vault.Secret and waits for its reply.
+//
+// Secret returns the secret, which is made at the first call, durably.
+func (r VaultRef) Secret(ctx context.Context) ([]byte, error) {
+	reply, err := troupe.Invoke(ctx, r.Handle, &vaultSecret, vaultSecretArgs{})
+	return reply.R0, err
+}
+
+// SendSecret sends to Vault.Secret without waiting.
+func (r VaultRef) SendSecret() error {
+	return troupe.Post(r.Handle, &vaultSecret, vaultSecretArgs{})
+}
+
+// vaultHandlers is what the dispatcher calls. An interface, because the
+// method variables must not depend on the handlers' code, which uses them.
+type vaultHandlers interface {
+	Secret(ctx context.Context) ([]byte, error)
+}
+
+// vaultMethods lists the handlers in order of their numbers.
+var vaultMethods = []troupe.AnyMethod{&vaultSecret}
+
+// TroupeMethods implements troupe.Dispatcher.
+func (*Vault) TroupeMethods() []troupe.AnyMethod { return vaultMethods }
+
+type vaultSecretArgs struct {
+}
+
+type vaultSecretReply struct {
+	R0 []byte `troupe:"1"`
+}
+
+var vaultSecret = troupe.Method[vaultSecretArgs, vaultSecretReply]{
+	MethodInfo: troupe.MethodInfo{
+		Name:   "Secret",
+		Number: 1,
+		Access: troupe.AccessServer,
+	},
+	Invoke:      vaultInvokeSecret,
+	AppendArgs:  vaultSecretAppendArgs,
+	ParseArgs:   vaultSecretParseArgs,
+	AppendReply: vaultSecretAppendReply,
+	ParseReply:  vaultSecretParseReply,
+}
+
+func vaultInvokeSecret(ctx context.Context, self any, _ *vaultSecretArgs, reply *vaultSecretReply) (err error) {
+	reply.R0, err = self.(vaultHandlers).Secret(ctx)
+	return err
+}
+
 // ZoneRef calls and sends to one actor of kind "zone".
 type ZoneRef struct {
 	troupe.Handle
@@ -6281,6 +6351,76 @@ func rankTopParseReply(b []byte, m *rankTopReply) error {
 	return nil
 }
 
+func vaultSecretAppendArgs(b []byte, _ *vaultSecretArgs) []byte {
+	return b
+}
+
+func vaultSecretParseArgs(b []byte, m *vaultSecretArgs) error {
+	*m = vaultSecretArgs{}
+	if len(b) > wire.MaxBytes {
+		return wire.ErrTooLarge
+	}
+	for len(b) > 0 {
+		tag, n := uint64(b[0]), 1
+		if tag < 8 || tag >= 0x80 {
+			if tag, n = wire.Tag(b); n < 0 {
+				return wire.Error(n)
+			}
+		}
+		b = b[n:]
+		switch tag {
+		default:
+			if n = wire.Skip(b, tag); n < 0 {
+				return wire.Error(n)
+			}
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
+func vaultSecretAppendReply(b []byte, m *vaultSecretReply) []byte {
+	if len(m.R0) > 0 {
+		b = wire.AppendBytes(append(b, 0xa), m.R0)
+	}
+	return b
+}
+
+func vaultSecretParseReply(b []byte, m *vaultSecretReply) error {
+	*m = vaultSecretReply{}
+	if len(b) > wire.MaxBytes {
+		return wire.ErrTooLarge
+	}
+	for len(b) > 0 {
+		tag, n := uint64(b[0]), 1
+		if tag < 8 || tag >= 0x80 {
+			if tag, n = wire.Tag(b); n < 0 {
+				return wire.Error(n)
+			}
+		}
+		b = b[n:]
+		switch tag {
+		case 0xa: // R0
+			content, n := wire.Bytes(b)
+			if n < 0 {
+				return wire.InField("vaultSecretReply.R0", wire.Error(n))
+			}
+			m.R0 = append([]byte(nil), content...)
+			b = b[n:]
+		default:
+			switch tag >> 3 {
+			case 1:
+				return wire.InField("vaultSecretReply.R0", wire.WrongType(tag))
+			}
+			if n = wire.Skip(b, tag); n < 0 {
+				return wire.Error(n)
+			}
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
 func zoneEnterAppendArgs(b []byte, m *zoneEnterArgs) []byte {
 	{
 		start := len(b) + 1
@@ -8670,6 +8810,9 @@ func troupeAppendgateIdentity(b []byte, m *gate.Identity, depth int) []byte {
 	if m.Level != 0 {
 		b = wire.AppendVarint(append(b, 0x18), uint64(m.Level))
 	}
+	if m.Issued != 0 {
+		b = wire.AppendVarint(append(b, 0x20), uint64(m.Issued))
+	}
 	return b
 }
 
@@ -8714,6 +8857,15 @@ func troupeParsegateIdentity(b []byte, m *gate.Identity, depth int) error {
 			}
 			m.Level = int32(v)
 			b = b[n:]
+		case 0x20: // Issued
+			var v uint64
+			if len(b) > 0 && b[0] < 0x80 {
+				v, n = uint64(b[0]), 1
+			} else if v, n = wire.Varint(b); n < 0 {
+				return wire.InField("gateIdentity.Issued", wire.Error(n))
+			}
+			m.Issued = int64(v)
+			b = b[n:]
 		default:
 			switch tag >> 3 {
 			case 1:
@@ -8722,6 +8874,8 @@ func troupeParsegateIdentity(b []byte, m *gate.Identity, depth int) error {
 				return wire.InField("gateIdentity.Device", wire.WrongType(tag))
 			case 3:
 				return wire.InField("gateIdentity.Level", wire.WrongType(tag))
+			case 4:
+				return wire.InField("gateIdentity.Issued", wire.WrongType(tag))
 			}
 			if n = wire.Skip(b, tag); n < 0 {
 				return wire.Error(n)

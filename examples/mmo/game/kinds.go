@@ -30,6 +30,7 @@ func Kinds() []troupe.Kind {
 		troupe.Stub[Names]("names", troupe.Shards(16)),
 		troupe.Stub[Chat]("chat", troupe.Shards(16)),
 		troupe.Singleton[Rank]("rank"),
+		troupe.Singleton[Vault]("vault"),
 	}
 }
 
@@ -41,6 +42,7 @@ func Documents() []*orm.Type {
 		orm.Document[GuildData]("guild"),
 		orm.Document[NamesData]("names"),
 		orm.Document[RankData]("rank"),
+		orm.Document[VaultData]("vault"),
 	}
 }
 

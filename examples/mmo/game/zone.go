@@ -58,8 +58,8 @@ const (
 	// least crowd players, where frames cost more than they are worth. A move
 	// waits half of it on average before it is shown.
 	tickEvery   = 50 * time.Millisecond
-	tickCrowded = 70 * time.Millisecond
-	crowd       = 200
+	tickCrowded = 80 * time.Millisecond
+	crowd       = 150
 	// visitorTTL is how long a player that is not heard of stays.
 	visitorTTL = 10 * time.Second
 	// topSpeed is in units per second; a client that is faster is put back.

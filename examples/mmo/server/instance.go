@@ -63,10 +63,27 @@ func (s *Server) start(ctx context.Context, index int) (*Instance, error) {
 		return nil, errors.Join(err, i.stop(ctx, false))
 	}
 	ids.Set(source)
+	if err := s.shareKeys(ctx, i.Node); err != nil {
+		return nil, errors.Join(err, i.stop(ctx, false))
+	}
 	if err := i.openGate(ctx, s); err != nil {
 		return nil, errors.Join(err, i.stop(ctx, false))
 	}
 	return i, nil
+}
+
+// shareKeys makes the process sign with the secret of its cluster. The nodes of
+// one process share what the process has made up.
+func (s *Server) shareKeys(ctx context.Context, node *troupe.Node) error {
+	if s.cfg.Node == 0 {
+		return nil
+	}
+	secret, err := game.VaultOf(node).Secret(ctx)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	s.keys = &gate.Keys{Active: clusterName, Secrets: map[string][]byte{clusterName: secret}}
+	return nil
 }
 
 // openGate listens for clients on ports that the system chooses.

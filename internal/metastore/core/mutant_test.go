@@ -27,9 +27,10 @@ func TestMutants(t *testing.T) {
 			})
 		},
 	} {
-		require.NoError(t, SetAblation(name, true))
-		require.ErrorIs(t, check(), errRule, name)
-		require.NoError(t, SetAblation(name, false))
-		require.NoError(t, check(), name)
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, SetAblation(name, true))
+			defer func() { require.NoError(t, SetAblation(name, false)) }()
+			require.ErrorIs(t, check(), errRule)
+		})
 	}
 }
