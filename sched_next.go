@@ -53,13 +53,13 @@ func (w *worker) take() *cell {
 	return w.next.Swap(nil)
 }
 
-// runNext makes c run after the turn of the actor from, which has woken it. It
-// reports false if c needs another worker. It is called on from's turn.
-func (from *cell) runNext(c *cell) bool {
-	if from == nil || from.turn == nil || from.turn.worker == nil {
+// runNext makes woken run after the turn of c, which has woken it. It reports
+// false if woken needs another worker. It is called on c's turn; c may be nil.
+func (c *cell) runNext(woken *cell) bool {
+	if c == nil || c.turn == nil || c.turn.worker == nil {
 		return false
 	}
-	return from.turn.worker.keep(c)
+	return c.turn.worker.keep(woken)
 }
 
 // handOn gives the cell that waits for the end of the turn to another worker.
