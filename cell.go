@@ -68,6 +68,7 @@ type sysMsg struct {
 // turn is what a goroutine needs to run cells. It is reused from cell to cell.
 type turn struct {
 	env     envelope
+	worker  *worker // whose turn it is and who can run another cell after it, or nil
 	running *cell
 	inline  meta
 	meta    *meta // of the message that is handled; nil for a plain send
@@ -219,6 +220,7 @@ func (c *cell) run(t *turn) {
 				t.env, handed = envelope{}, false
 				c.pushSystemOwned((*cell).resumeHanded)
 			}
+			t.handOn()
 			c.runSystem()
 		}
 		if handed {
@@ -251,6 +253,7 @@ func (c *cell) run(t *turn) {
 		switch c.pop(&t.env) {
 		case mpsc.Popped:
 			spins = 0
+			t.handOn()
 			if !c.prepare(t) {
 				continue
 			}
