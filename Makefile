@@ -11,7 +11,7 @@ ALL_MODULES := $(patsubst %/,%,$(dir $(sort $(shell find . -name go.mod \
 # ferrettest, whose dependencies take minutes to build with it, and programs
 # without goroutines of their own.
 MODULES      := $(filter-out ./tools,$(ALL_MODULES))
-RACE_MODULES := $(filter-out ./bench ./cmd/troupe ./orm/mongo/ferrettest ./orm/ormbench,$(MODULES))
+RACE_MODULES := $(filter-out ./bench ./bench/peers/orm ./cmd/troupe ./orm/mongo/ferrettest ./orm/ormbench,$(MODULES))
 
 FUZZTIME  ?= 10s
 FUZZJOBS  ?= 2

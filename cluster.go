@@ -131,6 +131,7 @@ func (cl *cluster) start(ctx context.Context) error {
 	cl.wg.Go(cl.runShards)
 	cl.wg.Go(cl.topics.run)
 	cl.wg.Go(cl.runRebalance)
+	cl.wg.Go(cl.runSweep)
 	return nil
 }
 
@@ -139,7 +140,7 @@ func (cl *cluster) open(ctx context.Context) error {
 	cfg := cl.cfg
 	roles := append([]string(nil), cfg.Roles...)
 	if cfg.Voter {
-		roles = append(roles, "voter")
+		roles = append(roles, roleVoter)
 	}
 	var err error
 	cl.incarnation = uint64(time.Now().UnixNano())
@@ -149,7 +150,7 @@ func (cl *cluster) open(ctx context.Context) error {
 			Incarnation: cl.incarnation,
 		},
 		Listen: cfg.Listen, Credentials: cfg.Credentials, Dev: cfg.Dev,
-		Services:      map[string][]string{"rpc": nil, "meta": nil, "raft": {"voter"}},
+		Services:      map[string][]string{"rpc": nil, "meta": nil, "raft": {roleVoter}},
 		MaxFrameBytes: 2*cl.node.cfg.MaxMessageBytes + 64<<10,
 		Logger:        cl.log,
 	}
@@ -184,7 +185,7 @@ func (cl *cluster) openMeta(ctx context.Context) error {
 	mc := metastore.Config{
 		ID: cl.node.name, Addr: cl.ep.Self().Addr, DataDir: cfg.DataDir, Voter: cfg.Voter,
 		Peers: cl.rpc, TTL: cfg.TTL, Logger: cl.log, Clock: cfg.Clock, Seeds: cl.seeds(ctx),
-		OnFatal: cl.onFatal,
+		OnFatal: cl.onFatal, AuthorizeMember: authorizeMember, AuthorizeInfo: cl.authorizeInfo,
 	}
 	if cfg.Voter {
 		mc.Stream = raftStream{raftLn, raftDial}

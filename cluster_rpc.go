@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/troupe-go/troupe/internal/metastore"
 	"github.com/troupe-go/troupe/transport"
 )
 
@@ -22,7 +23,7 @@ type metaRPC struct {
 	ln     net.Listener
 	dial   transport.DialFunc
 	log    *slog.Logger
-	handle func(ctx context.Context, from string, req []byte) []byte
+	handle func(ctx context.Context, from metastore.Peer, req []byte) []byte
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -92,9 +93,9 @@ func (r *metaRPC) drop(conn net.Conn) {
 // serve answers the requests of one stream.
 func (r *metaRPC) serve(conn net.Conn) {
 	defer r.drop(conn)
-	from := ""
+	from := metastore.Peer{}
 	if peer, ok := transport.PeerOf(conn); ok {
-		from = peer.NodeID
+		from = metastore.Peer{Node: peer.NodeID, Roles: peer.Roles}
 	}
 	for {
 		req, err := readFrame(conn)

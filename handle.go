@@ -213,7 +213,11 @@ func (c *cell) stamp() *meta {
 func (c *cell) pushedUncommonly(r mpsc.PushResult) {
 	switch r {
 	case mpsc.PushedFirst:
-		c.schedule()
+		if c.kind.node.sched.schedule(c) {
+			// A sender to many idle actors: let some run, so that they use few
+			// goroutines in turn.
+			runtime.Gosched()
+		}
 	case mpsc.PushedAhead:
 		// A sender in a tight loop: let the actor run before its mailbox
 		// leaves the cache.

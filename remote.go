@@ -77,16 +77,13 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	if e.m == flushMethod && e.meta.remote != nil {
 		// What came before it was passed on: it is through when a flush of
 		// our own is.
-		link, epoch, waiter, hops := x.link, x.remote.Epoch, e.meta.remote, e.meta.hops
+		link, epoch, waiter, hops := x.link, x.toEpoch(), e.meta.remote, e.meta.hops
 		*e = envelope{}
 		if hops >= maxHops {
 			waiter.reply(flushMethod, nil, nil) // going round in a circle
 			return nil
 		}
-		cl.spawn(func() {
-			cl.flush(link, c, epoch, hops)
-			waiter.reply(flushMethod, nil, nil)
-		})
+		cl.spawn(func() { waiter.reply(flushMethod, nil, cl.flush(link, c, epoch, hops)) })
 		return nil
 	}
 	if e.meta != nil && e.meta.remote != nil {
@@ -99,7 +96,7 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	if e.meta != nil && e.meta.hops >= maxHops {
 		return ErrNotOwner
 	}
-	err := cl.send(x.link, c, e, x.remote.Epoch, from, fromEpoch)
+	err := cl.send(x.link, c, e, x.toEpoch(), from, fromEpoch)
 	if err != nil && !c.sameOwner() {
 		x.again = append(x.again, *e) // it went away just now
 		*e = envelope{}
@@ -108,6 +105,12 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	}
 	return err
 }
+
+// toEpoch is the epoch that messages to the owner of a remote cell carry: of its
+// claim, which is younger than the session, or, when it is to claim the id with
+// this message, of the session. Either way the message is late, and is not
+// handled or passed on, when the node at the other end has another session.
+func (x *cellExt) toEpoch() uint64 { return max(x.remote.Epoch, x.remote.Session) }
 
 // maxHops bounds how often a one-way message is passed on.
 const maxHops = 8
@@ -153,9 +156,9 @@ func (c *cell) follow() {
 		return
 	}
 	c.state, x.locating = stateWaiting, true
-	link, epoch := x.link, x.remote.Epoch
+	link, epoch := x.link, x.toEpoch()
 	cl.spawn(func() {
-		cl.flush(link, c, epoch, 0)
+		cl.flushUntil(link, c, epoch)
 		c.pushSystem(func(c *cell) {
 			if c.state == stateWaiting && c.extra().locating {
 				c.arrivedFirst()
@@ -192,10 +195,15 @@ func (c *cell) arrivedFirst() {
 	x.again = append(first, then...)
 }
 
-// flushTimeout bounds the wait for messages that went the old way. They are
-// answered within a round trip unless the old owner has just died, and then
-// nothing more comes from it.
-const flushTimeout = time.Second
+// A flush is answered within a round trip, or, while a transfer is under way,
+// when that is over. One that fails is repeated for flushLimit: only a node that
+// this one cannot reach for so long, and the others can, is given up while its
+// session lives, and what it still holds may then be overtaken.
+const (
+	flushTimeout = time.Second
+	flushPause   = 20 * time.Millisecond
+	flushLimit   = 15 * time.Second
+)
 
 // flushMethod is an empty message: when its reply comes, everything that was
 // sent before it on the same way has reached the actor's mailbox.
@@ -210,8 +218,21 @@ var flushMethod = &Method[struct{}, struct{}]{
 	ParseReply: func([]byte, *struct{}) error { return nil },
 }
 
-// flush waits until what was sent to c's id over link has arrived.
-func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
+// flushUntil waits until what was sent to c's id over link has arrived, or
+// cannot any more because the session at its end is over.
+func (cl *cluster) flushUntil(link *peerLink, c *cell, epoch uint64) {
+	limit := cl.node.now() + int64(flushLimit)
+	for cl.flush(link, c, epoch, 0) != nil {
+		if !cl.alive(link.session) || cl.node.now() > limit || cl.ctx.Err() != nil {
+			return
+		}
+		cl.sleep(flushPause)
+	}
+}
+
+// flush waits until what was sent to c's id over link has arrived, at most
+// flushTimeout.
+func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) error {
 	ctx, cancel := context.WithTimeout(cl.ctx, flushTimeout)
 	defer cancel()
 	n := cl.node
@@ -221,14 +242,18 @@ func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) {
 	e := envelope{m: flushMethod, meta: &meta{call: call, hops: hops}}
 	if err := cl.send(link, c, &e, epoch, Ref{}, 0); err != nil {
 		n.calls.discard(call)
-		return
+		return err
 	}
-	_, _ = n.calls.wait(ctx, call) // late or failed: go on, see flushTimeout
+	_, err := n.calls.wait(ctx, call)
+	return err
 }
 
 // send writes e to link. On success the arguments are released, or kept by the
 // call that waits; on an error e is still the caller's.
 func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from Ref, fromEpoch uint64) error {
+	if x := c.extra(); x.unused.Load() != 0 {
+		x.unused.Store(0)
+	}
 	m := message{kind: c.kind.hash, id: c.id, name: c.name(), method: e.m.Info().Number, epoch: epoch, hops: 1}
 	meta := e.meta
 	var waiting *call
@@ -308,7 +333,7 @@ func (c *cell) sendDirect(from *cell, e *envelope) (sent bool, err error) {
 	if from != nil && from.kind.clustered {
 		ref, epoch = from.ref(), from.epoch.Load()
 	}
-	err = c.kind.node.cluster.send(x.link, c, e, x.remote.Epoch, ref, epoch)
+	err = c.kind.node.cluster.send(x.link, c, e, x.toEpoch(), ref, epoch)
 	c.leaveTurn()
 	return true, err
 }

@@ -338,10 +338,7 @@ func (cl *cluster) retryCall(call *call, serial uint32, why error) {
 		e.m.drop(e)
 		call.completeSerial(serial, nil, &refusal{err})
 	}
-	if call.m == flushMethod {
-		why = nil // there is nothing to wait for any more
-	}
-	if call.moves > maxMoves || why == nil {
+	if call.moves > maxMoves || call.m == flushMethod { // which is bound to its way
 		if call.move(serial, callMoving, callWaiting) {
 			refuse(why)
 		}

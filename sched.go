@@ -29,10 +29,10 @@ type scheduler struct {
 
 // worker is one parked or running goroutine.
 type worker struct {
-	jobs  chan job // capacity 1: giving a job to a parked worker never blocks
+	wake  chan struct{} // capacity 1: waking a parked worker never blocks
 	turn  turn
 	clean bool // the goroutine ends because it was told to
-	now   job
+	now   job  // while parked: of whoever took the worker from the list
 }
 
 // job is what a worker is given: a cell of which it becomes the consumer, or a
@@ -44,11 +44,13 @@ type job struct {
 	at    time.Duration // when it was given, 0 unless sampled
 }
 
-func (s *scheduler) schedule(c *cell) {
-	s.give(job{cell: c, at: s.node.sampler.stamp()})
+// schedule gives c to a worker. It reports whether a goroutine had to be made
+// for it because none was parked.
+func (s *scheduler) schedule(c *cell) (made bool) {
+	return s.give(job{cell: c, at: s.node.sampler.stamp()})
 }
 
-func (s *scheduler) give(j job) {
+func (s *scheduler) give(j job) (made bool) {
 	s.mu.Lock()
 	s.busy++
 	if n := len(s.parked); n > 0 {
@@ -56,12 +58,14 @@ func (s *scheduler) give(j job) {
 		s.parked[n-1] = nil
 		s.parked = s.parked[:n-1]
 		s.mu.Unlock()
-		w.jobs <- j
-		return
+		w.now = j
+		w.wake <- struct{}{}
+		return false
 	}
 	s.mu.Unlock()
 	s.workers.Add(1)
-	go s.work(&worker{jobs: make(chan job, 1), now: j})
+	go s.work(&worker{wake: make(chan struct{}, 1), now: j})
+	return true
 }
 
 // work is the goroutine of a worker. It ends when too many are parked, or at
@@ -81,12 +85,12 @@ func (s *scheduler) work(w *worker) {
 			w.turn.env = w.now.env
 			w.now.cell.run(&w.turn)
 		}
-		w.now.cell, w.now.batch = nil, nil
+		w.now = job{}
 		if !s.park(w) {
 			w.clean = true
 			return
 		}
-		w.now = <-w.jobs
+		<-w.wake
 		if w.now.cell == nil && w.now.batch == nil {
 			w.clean = true
 			return
@@ -115,7 +119,7 @@ func (s *scheduler) park(w *worker) bool {
 // runtime.Goexit (testing.T.FailNow does that): its message fails like one that
 // panicked, and another goroutine takes over.
 func (s *scheduler) replace(w *worker) {
-	next := &worker{jobs: make(chan job, 1), now: w.now}
+	next := &worker{wake: make(chan struct{}, 1), now: w.now}
 	next.now.env = envelope{}
 	t := &w.turn
 	c := t.running
@@ -153,7 +157,7 @@ func (s *scheduler) close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, w := range s.parked {
-		w.jobs <- job{}
+		w.wake <- struct{}{}
 	}
 	s.parked = nil
 	s.mu.Unlock()

@@ -12,17 +12,28 @@ import (
 )
 
 // job is one owner's group on its way to the database. Its bytes and tokens
-// never change (O3). docs belongs to the owner; err is written before done is
-// closed and read afterwards.
+// never change (O3). docs and proofs belong to the owner; err is written before
+// done is closed and read afterwards.
 type job struct {
-	unit  *unit
-	docs  []*binding
-	group Group
-	bytes int
-	since time.Time // of the oldest change in it
+	unit   *unit
+	docs   []*binding // that have changed
+	proofs []*binding // that have not, but whose load is to be proven
+	group  Group
+	bytes  int
+	since  time.Time // of the oldest change in it
 
 	done chan struct{}
 	err  error
+}
+
+// isDone reports whether the outcome is known. Any goroutine may call it.
+func (j *job) isDone() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (j *job) finish(err error) {
@@ -266,7 +277,7 @@ func (db *DB) commit(jobs []*job) {
 			db.isolate(jobs, err)
 			return
 		}
-		db.stats.retries.Add(1)
+		db.stats.add(CountRetries, 1)
 		db.log.Error("orm: save failed, trying again", "groups", len(jobs), "pause", pause, "err", err)
 		if !db.sleep(pause/2 + rand.N(pause/2+1)) {
 			for _, j := range jobs {
@@ -285,7 +296,7 @@ func permanent(err error) bool { return errors.Is(err, ErrRefused) || errors.Is(
 // bad document does not hold up the others.
 func (db *DB) isolate(jobs []*job, err error) {
 	if len(jobs) == 1 {
-		db.stats.refused.Add(1)
+		db.stats.add(CountRefused, 1)
 		db.log.Error("orm: the database refuses a group", "owner", jobs[0].unit.key, "err", err)
 		jobs[0].finish(err)
 		jobs[0].unit.list(time.Now()) // still dirty: try again later
@@ -299,11 +310,8 @@ func (db *DB) isolate(jobs []*job, err error) {
 // try writes jobs once and finishes them, or returns why nothing is known.
 func (db *DB) try(jobs []*job) error {
 	groups := make([]Group, len(jobs))
-	docs, bytes := 0, 0
 	for i, j := range jobs {
 		groups[i] = j.group
-		docs += len(j.group)
-		bytes += j.bytes
 	}
 	ctx, cancel := context.WithTimeout(db.ctx, db.cfg.SaveTimeout)
 	defer cancel()
@@ -315,17 +323,32 @@ func (db *DB) try(jobs []*job) error {
 	if err != nil {
 		return err
 	}
-	db.stats.saved(docs, bytes, time.Since(start))
+	db.account(jobs, outcomes, start)
 	for i, j := range jobs {
 		if outcomes[i] == Saved {
 			j.finish(nil)
 			continue
 		}
-		db.stats.fenced.Add(1)
 		j.unit.fenced()
 		j.finish(fmt.Errorf("save %s: %w", j.unit.key, ErrFenced))
 	}
 	return nil
+}
+
+// account counts a confirmed transaction that began at start.
+func (db *DB) account(jobs []*job, outcomes []Outcome, start time.Time) {
+	now := time.Now()
+	docs, bytes := 0, 0
+	for i, j := range jobs {
+		if outcomes[i] != Saved {
+			db.stats.add(CountFenced, 1)
+			continue
+		}
+		docs += len(j.group)
+		bytes += j.bytes
+		db.cfg.Metrics.Observe(SampleQueueSeconds, now.Sub(j.since).Seconds())
+	}
+	db.stats.saved(docs, bytes, now.Sub(start))
 }
 
 // sleep pauses for d. It reports false when the DB is closing for good.

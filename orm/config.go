@@ -29,7 +29,8 @@ type Config struct {
 	MaxBatchBytes int
 
 	// MaxPendingBytes bounds encoded documents that wait for the database.
-	// Beyond it changes stay in their actors, found later. Defaults to 64 MiB.
+	// Beyond it changes stay in their actors, found later. Actors that look for
+	// changes at the same moment may pass it together. Defaults to 64 MiB.
 	MaxPendingBytes int
 
 	// MaxUnsavedAge is the age of the oldest unsaved change beyond which Load
@@ -50,6 +51,9 @@ type Config struct {
 
 	// Logger receives what went wrong. Defaults to discarding it.
 	Logger *slog.Logger
+
+	// Metrics receives measurements. Defaults to none.
+	Metrics Metrics
 }
 
 // withDefaults returns c completed, or an error that names the bad field.
@@ -99,6 +103,9 @@ func (c Config) withDefaults(can Capabilities) (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NoMetrics{}
 	}
 	return c, nil
 }

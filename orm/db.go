@@ -23,7 +23,9 @@ type DB struct {
 	cfg    Config
 	log    *slog.Logger
 	atomic bool
-	types  map[reflect.Type]*Type // read-only after Open
+	// volatile: the store may forget loads (Capabilities.VolatileLoads).
+	volatile bool
+	types    map[reflect.Type]*Type // read-only after Open
 
 	ctx    context.Context // ends when Close gives up waiting
 	cancel context.CancelFunc
@@ -49,7 +51,7 @@ func Open(ctx context.Context, store Store, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		store: store, cfg: cfg, log: cfg.Logger, atomic: can.AtomicGroups,
+		store: store, cfg: cfg, log: cfg.Logger, atomic: can.AtomicGroups, volatile: can.VolatileLoads,
 		types: make(map[reflect.Type]*Type),
 		quit:  make(chan struct{}),
 		units: make(map[string]*unit),
@@ -62,6 +64,7 @@ func Open(ctx context.Context, store Store, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("orm: create tables: %w", err)
 	}
 	db.queue.init(cfg)
+	db.stats.metrics = cfg.Metrics
 	db.ctx, db.cancel = context.WithCancel(context.Background())
 	db.done.Add(1 + cfg.Writers)
 	go db.runFlusher()
@@ -198,20 +201,32 @@ func (db *DB) runFlusher() {
 func (db *DB) flushDue(now time.Time) {
 	db.watchBacklog(now)
 	for {
-		if db.queue.bytes() >= db.cfg.MaxPendingBytes {
-			return // back-pressure: changes wait in their actors
+		if db.full() {
+			return
 		}
 		u := db.touched.pop(now.Add(-db.cfg.FlushEvery / 2))
 		if u == nil {
 			return
 		}
-		if u.ended.Load() {
-			continue
-		}
-		if err := u.owner.Do(u.flush); err != nil {
-			db.forget(u) // the owner is gone; Deactivate has saved what there was
+		if u.ended.Load() || u.owner.Do(u.flush) != nil {
+			db.bury(u, now)
 		}
 	}
+}
+
+// full is the back-pressure: changes wait in their actors.
+func (db *DB) full() bool { return db.queue.bytes() >= db.cfg.MaxPendingBytes }
+
+// bury forgets a unit whose owner is gone: Deactivate has saved what there was,
+// or a panic has dropped it. While a write of it is on its way, a successor has
+// to find it, to wait for that (awaitPredecessor).
+func (db *DB) bury(u *unit, now time.Time) {
+	u.ended.Store(true)
+	if j := u.pending.Load(); j != nil && !j.isDone() {
+		db.touched.push(u, now) // later
+		return
+	}
+	db.forget(u)
 }
 
 // watchBacklog turns loading off and on with the age of the oldest change.

@@ -29,9 +29,9 @@
 //   - O1: loading a document installs the owner's fence in the same step that
 //     reads it. From then on no older owner can write it.
 //   - O2: a write carries the token (generation, epoch, seq) and is applied only
-//     over a smaller token of the same generation and epoch. Tokens of a row
-//     only grow. Every load opens a new range of seq, so two loads under one
-//     fence never share a token.
+//     over a smaller token of the same generation, epoch and load. Tokens of a
+//     row only grow. Every load opens a new range of seq, so two loads under
+//     one fence never share a token.
 //   - O3: a write whose outcome is unknown is sent again with the same token and
 //     the same bytes; a row that already carries the token counts as saved.
 //   - O4: a document is clean only when the store confirmed exactly the state in

@@ -124,11 +124,13 @@ func (db *DB) load(ctx context.Context, typ *Type, owner Owner, key string, live
 	if err != nil {
 		return nil, err
 	}
+	start := time.Now()
 	row, err := db.store.LoadFence(ctx, typ.table, key, fence)
 	if err != nil {
 		return nil, err
 	}
-	db.stats.loads.Add(1)
+	db.stats.add(CountLoads, 1)
+	db.cfg.Metrics.Observe(SampleLoadSeconds, time.Since(start).Seconds())
 	b := &binding{typ: typ, key: key, live: live, shadow: typ.newShadow(), token: row.Token}
 	value := reflect.NewAt(typ.goType, live).Elem()
 	value.SetZero()

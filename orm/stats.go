@@ -38,16 +38,24 @@ const (
 	latencyResolution = 100 * time.Microsecond
 )
 
+// counters are the sums for Stats; everything goes to Config.Metrics as well.
 type counters struct {
-	batches, docs, bytes            atomic.Uint64
-	retries, fenced, refused, loads atomic.Uint64
-	latency                         [latencyBuckets]atomic.Uint64
+	metrics Metrics
+	sums    [numCounters]atomic.Uint64
+	latency [latencyBuckets]atomic.Uint64
 }
 
+func (c *counters) add(counter Counter, n int) {
+	c.sums[counter].Add(uint64(n))
+	c.metrics.Add(counter, int64(n))
+}
+
+// saved counts a confirmed transaction.
 func (c *counters) saved(docs, bytes int, took time.Duration) {
-	c.batches.Add(1)
-	c.docs.Add(uint64(docs))
-	c.bytes.Add(uint64(bytes))
+	c.add(CountFlushes, 1)
+	c.add(CountDocuments, docs)
+	c.add(CountBytes, bytes)
+	c.metrics.Observe(SampleFlushSeconds, took.Seconds())
 	i := 0
 	for d := latencyResolution; took >= d && i < latencyBuckets-1; d *= 2 {
 		i++
@@ -58,9 +66,10 @@ func (c *counters) saved(docs, bytes int, took time.Duration) {
 // Stats returns a snapshot. It does not block on the database.
 func (db *DB) Stats() Stats {
 	s := Stats{
-		Batches: db.stats.batches.Load(), Docs: db.stats.docs.Load(), Bytes: db.stats.bytes.Load(),
-		Retries: db.stats.retries.Load(), Fenced: db.stats.fenced.Load(),
-		Refused: db.stats.refused.Load(), Loads: db.stats.loads.Load(),
+		Batches: db.stats.sums[CountFlushes].Load(), Docs: db.stats.sums[CountDocuments].Load(),
+		Bytes: db.stats.sums[CountBytes].Load(), Retries: db.stats.sums[CountRetries].Load(),
+		Fenced: db.stats.sums[CountFenced].Load(), Refused: db.stats.sums[CountRefused].Load(),
+		Loads:       db.stats.sums[CountLoads].Load(),
 		PendingDocs: db.queue.docs(), PendingBytes: db.queue.bytes(), Touched: db.touched.len(),
 		OldestUnsaved: db.oldest(time.Now()),
 	}

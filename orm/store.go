@@ -24,6 +24,12 @@ type Store interface {
 	// step (O1). A row that does not exist is created without data. The
 	// returned token is LoadToken of the row's old one. It fails with ErrFenced
 	// if CanLoad does not allow it.
+	//
+	// A crash of the database may forget a fence, unless it is of generation 0:
+	// then, only the load's number tells owners apart, and it must not be given
+	// out twice. Under a fence of a cluster, an owner whose load was forgotten
+	// is refused at its first save, so a store need not wait for the disk here
+	// if it says so in Capabilities.VolatileLoads.
 	LoadFence(ctx context.Context, table *Table, key string, fence Fence) (Row, error)
 
 	// Save applies groups, each write under the rule of Token.CanWrite, and
@@ -46,6 +52,10 @@ type Capabilities struct {
 	Writers int
 	// MaxBatchBytes bounds the data of one Save call. Zero means no bound.
 	MaxBatchBytes int
+	// VolatileLoads: a crash of the database may forget a load; see LoadFence.
+	// The first group of an owner then writes all its documents, so that none
+	// of them can be saved unless the loads of all were kept.
+	VolatileLoads bool
 }
 
 // Table describes where the documents of one type are kept.

@@ -46,10 +46,16 @@ func (t Token) String() string {
 }
 
 // CanWrite reports whether a write that carries t may replace a row that
-// carries row: same owner, later write (O2).
+// carries row: same owner, same load, later write (O2). The load matters when
+// the database has forgotten it: others may have written since, and the owner
+// that still believes in it must not overwrite them.
 func (t Token) CanWrite(row Token) bool {
-	return row.Fence() == t.Fence() && row.Seq < t.Seq
+	return row.Fence() == t.Fence() && row.Seq>>loadBit == t.Seq>>loadBit && row.Seq < t.Seq
 }
+
+// FirstSeq returns the seq of the load that t belongs to: CanWrite in terms of
+// databases is FirstSeq <= row.Seq < t.Seq.
+func (t Token) FirstSeq() uint64 { return t.Seq >> loadBit << loadBit }
 
 // CanLoad reports whether an owner with that fence may load a row that carries
 // row: no newer owner has loaded it (O1).

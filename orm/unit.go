@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -56,6 +57,7 @@ type binding struct {
 	exists bool           // the shadow stands for a document, not for absence
 	stale  bool           // the database may not hold the shadow (O4)
 	remove bool           // to be deleted, unless it has been filled again
+	proven bool           // the database cannot have forgotten the load
 }
 
 func (b *binding) changed() bool { return b.stale || !b.typ.compare.equal(b.live, b.shadow) }
@@ -98,9 +100,9 @@ func (u *unit) runFlush(context.Context) {
 		return
 	}
 	u.listed.Store(false)
-	if !u.settled() {
+	if !u.settled() || u.db.full() {
 		u.waiting = since
-		u.list(time.Now()) // one write at a time (O5): look again later
+		u.list(time.Now()) // one write at a time (O5), and not too many: look again later
 		return
 	}
 	if err := u.settle(); err != nil && u.ended.Load() {
@@ -108,7 +110,7 @@ func (u *unit) runFlush(context.Context) {
 	}
 	j, err := u.collect(since)
 	if err != nil {
-		u.db.stats.refused.Add(1)
+		u.db.stats.add(CountRefused, 1)
 		u.db.log.Error("orm: document cannot be saved", "owner", u.key, "err", err)
 		u.list(time.Now())
 		return
@@ -119,17 +121,7 @@ func (u *unit) runFlush(context.Context) {
 }
 
 // settled reports whether no write is on its way.
-func (u *unit) settled() bool {
-	if u.sent == nil {
-		return true
-	}
-	select {
-	case <-u.sent.done:
-		return true
-	default:
-		return false
-	}
-}
+func (u *unit) settled() bool { return u.sent == nil || u.sent.isDone() }
 
 // settle takes the result of a finished write into account.
 func (u *unit) settle() error {
@@ -138,10 +130,12 @@ func (u *unit) settle() error {
 		return nil
 	}
 	u.sent = nil
-	if j.err != nil {
-		for _, b := range j.docs {
-			b.stale = true // it never reached the database
-		}
+	for _, b := range j.docs {
+		b.stale = b.stale || j.err != nil // it never reached the database
+		b.proven = b.proven || j.err == nil
+	}
+	for _, b := range j.proofs {
+		b.proven = b.proven || j.err == nil
 	}
 	return j.err
 }
@@ -159,8 +153,10 @@ func (u *unit) collect(since time.Time) (*job, error) {
 	if len(dirty) == 0 {
 		return nil, nil
 	}
-	j := &job{unit: u, docs: dirty, group: make(Group, len(dirty)), since: since, done: make(chan struct{})}
-	for i, b := range dirty {
+	proofs := u.unproven(dirty)
+	all := append(dirty[:len(dirty):len(dirty)], proofs...)
+	j := &job{unit: u, docs: dirty, proofs: proofs, group: make(Group, len(all)), since: since, done: make(chan struct{})}
+	for i, b := range all {
 		w, err := u.db.prepare(b)
 		if err != nil {
 			return nil, err
@@ -168,7 +164,7 @@ func (u *unit) collect(since time.Time) (*job, error) {
 		j.group[i] = w
 		j.bytes += len(w.Data) + writeOverheadBytes
 	}
-	for i, b := range dirty {
+	for i, b := range all {
 		b.token.Seq++
 		j.group[i].Token = b.token
 		b.typ.compare.copy(b.shadow, b.live)
@@ -179,6 +175,20 @@ func (u *unit) collect(since time.Time) (*job, error) {
 	return j, nil
 }
 
+// unproven returns the other documents, whose loads the database may have
+// forgotten: a group must not be saved on the strength of what was read then.
+func (u *unit) unproven(dirty []*binding) (proofs []*binding) {
+	if !u.db.volatile {
+		return nil
+	}
+	for _, b := range u.docs {
+		if !b.proven && !slices.Contains(dirty, b) {
+			proofs = append(proofs, b)
+		}
+	}
+	return proofs
+}
+
 // writeOverheadBytes is what a write costs besides its data: keys, tokens,
 // columns, a record in the database's log.
 const writeOverheadBytes = 128
@@ -186,7 +196,8 @@ const writeOverheadBytes = 128
 // prepare encodes a changed document, without its token.
 func (db *DB) prepare(b *binding) (Write, error) {
 	w := Write{Table: b.typ.table, Key: b.key, Schema: b.typ.version}
-	if b.remove && b.typ.isZero(b.live) {
+	absent := !b.exists && !b.changed() // as a proof; it must not come into being
+	if absent || b.remove && b.typ.isZero(b.live) {
 		w.Index = w.Table.ZeroIndex()
 		return w, nil
 	}

@@ -71,7 +71,7 @@ func All(linked ...Library) []compare.Case {
 	} {
 		all = append(all, group...)
 	}
-	return append(all, slices.Concat(ownCases(), clusterCases(), timerCases(), codecCases())...)
+	return append(all, slices.Concat(offerCases(), ownCases(), clusterCases(), timerCases(), codecCases(), ormCases())...)
 }
 
 // Plain are the contenders that the main program links: ourselves, and what one

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/troupe-go/troupe/bench/cases/trade"
 	"github.com/troupe-go/troupe/bench/compare"
 	"github.com/troupe-go/troupe/transport"
 )
@@ -19,7 +20,7 @@ import (
 const (
 	frameHead = 1 + 8
 
-	opCall, opSend, opTotal, opAnswer = 1, 2, 3, 4
+	opCall, opSend, opTotal, opAnswer, opOffer, opOfferLater = 1, 2, 3, 4, 5, 6
 )
 
 func appendFrame(b []byte, op byte, number uint64) []byte {
@@ -35,6 +36,10 @@ func handwritten() Library {
 		Remote: framesClient,
 	}
 }
+
+// sink keeps what is decoded from being optimized away. The connection's reader
+// and the goroutine of offers write it; a process is asked by one of them only.
+var sink *trade.Args
 
 // onFrame is a transport.Handler that only takes frames.
 type onFrame func(from transport.Link, frame []byte)
@@ -57,8 +62,26 @@ func startEndpoint(name string, h transport.Handler) (*transport.Endpoint, error
 	return e, e.Start(h)
 }
 
+// nowOnMessages is how a frame goes whose sender waits for the answer.
+var nowOnMessages = transport.Meta{Lane: transport.LaneMessages, Now: true}
+
+// later is an offer that the goroutine with the state is to answer.
+type later struct {
+	from   transport.Link
+	number uint64
+	args   *trade.Args
+}
+
 func framesServer(ctx context.Context, _ []string, ready func(string)) error {
 	var total PayloadSum
+	offers := make(chan later, 1024)
+	defer close(offers)
+	go func() {
+		for o := range offers {
+			sink = o.args
+			_ = o.from.Send(nowOnMessages, appendFrame(nil, opAnswer, o.number))
+		}
+	}()
 	e, err := startEndpoint("far", onFrame(func(from transport.Link, frame []byte) {
 		number, data := binary.LittleEndian.Uint64(frame[1:]), frame[frameHead:]
 		var space [64]byte
@@ -69,10 +92,15 @@ func framesServer(ctx context.Context, _ []string, ready func(string)) error {
 			return
 		case opTotal:
 			out = append(out, total.Bytes()...)
+		case opOffer:
+			sink = parseOffer(data)
+		case opOfferLater:
+			offers <- later{from, number, parseOffer(data)}
+			return
 		case opCall:
 			out = binary.LittleEndian.AppendUint64(out, binary.LittleEndian.Uint64(data)+1)
 		}
-		_ = from.Send(transport.Meta{Lane: transport.LaneMessages, Now: true}, out)
+		_ = from.Send(nowOnMessages, out)
 	}))
 	if err != nil {
 		return err
@@ -82,8 +110,10 @@ func framesServer(ctx context.Context, _ []string, ready func(string)) error {
 	return e.Close()
 }
 
-func framesClient(b *compare.B) Remote {
-	var calls waiters
+// framesLink starts the other process and returns the way there, and who waits
+// for answers.
+func framesLink(b *compare.B) (transport.Link, *waiters) {
+	calls := new(waiters)
 	addr := b.Start("handwritten").Line
 	e, err := startEndpoint("near", onFrame(func(_ transport.Link, frame []byte) {
 		data := append([]byte(nil), frame[frameHead:]...)
@@ -93,11 +123,16 @@ func framesClient(b *compare.B) Remote {
 	b.Cleanup(func() { compare.Must(e.Close()) })
 	link, err := e.Connect(transport.Peer{NodeID: "far", ClusterID: "bench", Addr: addr})
 	compare.Must(err)
+	return link, calls
+}
+
+func framesClient(b *compare.B) Remote {
+	link, calls := framesLink(b)
 	ask := func(op byte, data uint64) []byte {
 		number, answer := calls.begin()
 		var space [64]byte
 		frame := binary.LittleEndian.AppendUint64(appendFrame(space[:0], op, number), data)
-		compare.Must(link.Send(transport.Meta{Lane: transport.LaneMessages, Now: true}, frame))
+		compare.Must(link.Send(nowOnMessages, frame))
 		return <-answer
 	}
 	return Remote{

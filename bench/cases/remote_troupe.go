@@ -23,6 +23,7 @@ func farKinds() []troupe.Kind {
 		// Flow control is the transport's affair here, not the mailbox's.
 		troupe.Virtual[far.Counter]("counter", troupe.Role("far"), troupe.MailboxLimit(1<<22), troupe.MailboxBytes(1<<32)),
 		troupe.Virtual[far.Counter]("inline", troupe.Role("far"), troupe.MailboxLimit(1<<22), troupe.MailboxBytes(1<<32), troupe.Inline()),
+		clerkKind(),
 		troupe.Virtual[far.Counter]("here", troupe.PlaceBy(troupe.PlaceLocal)),
 	}
 }
@@ -76,17 +77,17 @@ func troupeFar(ctx context.Context, _ []string, ready func(string)) error {
 	return nil
 }
 
-// farHandle starts the other process and returns a reference to an actor there.
-func farHandle(b *compare.B, kind string) far.CounterRef {
+// nearNode starts the other process and this one's node.
+func nearNode(b *compare.B) *troupe.Node {
 	node, err := startClusterNode("near", "127.0.0.1:0", troupe.ClusterConfig{Join: []string{b.Start("troupe").Line}})
 	compare.Must(err)
 	b.Cleanup(func() { stopNode(node, time.Second) })
-	return far.CounterAt(node, troupe.ID(kind, 42))
+	return node
 }
 
 func troupeRemote(kind string) func(b *compare.B) Remote {
 	return func(b *compare.B) Remote {
-		ref, ctx := farHandle(b, kind), context.Background()
+		ref, ctx := far.CounterAt(nearNode(b), troupe.ID(kind, 42)), context.Background()
 		patient, cancel := context.WithTimeout(ctx, 25*time.Second)
 		b.Cleanup(cancel)
 		return Remote{

@@ -49,6 +49,9 @@ func build(ctx context.Context, cases []Case, opt Options) (map[string]program, 
 			path := filepath.Join(dir, who.Program)
 			cmd := exec.CommandContext(ctx, "go", "build", "-o", path, peers+who.Program)
 			cmd.Dir = source
+			if own := filepath.Join(source, "peers", who.Program); exists(filepath.Join(own, "go.mod")) {
+				cmd.Dir = own // a module of its own
+			}
 			out, err := cmd.CombinedOutput()
 			p := program{path: path}
 			if err != nil {
@@ -65,10 +68,15 @@ func build(ctx context.Context, cases []Case, opt Options) (map[string]program, 
 func moduleDir() string {
 	_, file, _, ok := runtime.Caller(0)
 	dir := filepath.Dir(filepath.Dir(file))
-	if _, err := os.Stat(filepath.Join(dir, "go.mod")); !ok || err != nil {
+	if !ok || !exists(filepath.Join(dir, "go.mod")) {
 		return ""
 	}
 	return dir
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // wants reports whether the contender was asked for.

@@ -12,6 +12,8 @@ import (
 	"github.com/troupe-go/troupe/orm/bolt"
 )
 
+//go:generate go run github.com/troupe-go/troupe/cmd/troupe gen
+
 // errPoor is an error of the game, not of the library.
 var errPoor = errors.New("not enough gold")
 
@@ -65,17 +67,17 @@ func (p *Player) put(item string, n int32) {
 	p.doc.Data.Bag[item] = stack
 }
 
-// veteran is the player actor of the first release.
-type veteran struct {
+// Veteran is the player actor of the first release.
+type Veteran struct {
 	troupe.Actor
 	doc orm.Doc[inventoryV1]
 }
 
 // OnActivate loads the inventory.
-func (v *veteran) OnActivate(ctx context.Context) error { return v.doc.Load(ctx, v) }
+func (v *Veteran) OnActivate(ctx context.Context) error { return v.doc.Load(ctx, v) }
 
 // Earn gives gold and items.
-func (v *veteran) Earn(ctx context.Context, gold int, items []string) error {
+func (v *Veteran) Earn(ctx context.Context, gold int, items []string) error {
 	v.doc.Data.Gold += gold
 	v.doc.Data.Items = append(v.doc.Data.Items, items...)
 	return v.doc.Save(ctx)
@@ -113,6 +115,8 @@ func (s *server) stop(ctx context.Context) error {
 	return errors.Join(s.node.Stop(ctx), s.db.Close(ctx))
 }
 
-func (s *server) call(ctx context.Context, method string, reply any, args ...any) error {
-	return s.node.Call(ctx, troupe.ID("player", 1), method, reply, args...)
-}
+// player returns the way to the one player of this example.
+func (s *server) player() PlayerRef { return PlayerOf(s.node, 1) }
+
+// veteran is player in the first release, whose kind had the same name.
+func (s *server) veteran() VeteranRef { return VeteranAt(s.node, troupe.ID("player", 1)) }

@@ -51,11 +51,11 @@ func run(ctx context.Context, out io.Writer) error {
 
 // firstRelease plays with the old document.
 func firstRelease(ctx context.Context, path string, out io.Writer) error {
-	s, err := start(ctx, path, troupe.Virtual[veteran]("player"), firstReleaseType())
+	s, err := start(ctx, path, troupe.Virtual[Veteran]("player"), firstReleaseType())
 	if err != nil {
 		return err
 	}
-	err = s.call(ctx, "Earn", nil, 100, []string{"apple", "apple", "rope"})
+	err = s.veteran().Earn(ctx, 100, []string{"apple", "apple", "rope"})
 	fmt.Fprintln(out, "first release: saved 100 gold, 2 apples, a rope")
 	return errors.Join(err, s.stop(ctx))
 }
@@ -66,14 +66,13 @@ func victim(ctx context.Context, path string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var gold int64
-	if err := s.call(ctx, "Buy", &gold, "sword", int64(30)); err != nil {
+	if _, err := s.player().Buy(ctx, "sword", 30); err != nil {
 		return err
 	}
-	if err := s.call(ctx, "Enchant", nil, "sword", "frost", 1.5); err != nil {
+	if err := s.player().Enchant(ctx, "sword", "frost", 1.5); err != nil {
 		return err
 	}
-	if err := s.call(ctx, "Find", nil, "feather"); err != nil {
+	if err := s.player().Find(ctx, "feather"); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "ready")
@@ -114,8 +113,8 @@ func afterwards(ctx context.Context, path string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var inv Inventory
-	if err := s.call(ctx, "Show", &inv); err != nil {
+	inv, err := s.player().Show(ctx)
+	if err != nil {
 		return errors.Join(err, s.stop(ctx))
 	}
 	fmt.Fprintf(out, "survived: %d gold, %d apples, %d rope, %d sword with %v, wearing %+v\n",
@@ -124,7 +123,7 @@ func afterwards(ctx context.Context, path string, out io.Writer) error {
 	if _, found := inv.Bag["feather"]; !found {
 		fmt.Fprintln(out, "lost: the feather, a change less than FlushEvery old that nobody had waited for")
 	}
-	err = s.call(ctx, "Buy", new(int64), "castle", int64(1000000))
+	_, err = s.player().Buy(ctx, "castle", 1_000_000)
 	fmt.Fprintln(out, "refused:", err)
 	return s.stop(ctx)
 }

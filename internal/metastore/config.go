@@ -99,12 +99,22 @@ type Config struct {
 	// The library never exits the process; ending it is the right answer.
 	OnFatal func(error)
 
-	// AuthorizeMember decides whether the peer from may add, demote or remove
-	// the voter id. Defaults to allowing it to every peer that the transport
-	// lets in; a cluster with roles in its certificates should ask for one.
-	AuthorizeMember func(from, id string) error
+	// AuthorizeMember decides whether a peer may add (or else demote or remove)
+	// the voter id, AuthorizeInfo what it may say about itself when it opens a
+	// session. Both default to allowing everything to every peer that the
+	// transport lets in, and must not block.
+	AuthorizeMember func(from Peer, add bool, id string) error
+	AuthorizeInfo   func(from Peer, info core.Info) error
 
 	wrapStore func(logStore) logStore // tests put faults between raft and its store
+}
+
+// Peer is who sent a request: the node's name and its roles, as the transport
+// has proven them. Node is empty where it proves nothing, in tests: such a peer
+// is trusted.
+type Peer struct {
+	Node  string
+	Roles []string
 }
 
 func (c Config) withDefaults() Config {
@@ -142,7 +152,10 @@ func (c Config) withDefaults() Config {
 		c.OnFatal = func(error) {}
 	}
 	if c.AuthorizeMember == nil {
-		c.AuthorizeMember = func(string, string) error { return nil }
+		c.AuthorizeMember = func(Peer, bool, string) error { return nil }
+	}
+	if c.AuthorizeInfo == nil {
+		c.AuthorizeInfo = func(Peer, core.Info) error { return nil }
 	}
 	c.Timing = c.Timing.WithDefaults()
 	return c

@@ -141,7 +141,7 @@ func TestPeersAreVetted(t *testing.T) {
 		require.NoError(t, lead.WaitApplied(t.Context(), g.Epoch))
 		ask := func(from string, op byte, payload []byte, cluster core.ClusterID) byte {
 			req := append([]byte{op}, cluster[:]...)
-			return lead.Handle(t.Context(), from, append(req, payload...))[0]
+			return lead.Handle(t.Context(), Peer{Node: from}, append(req, payload...))[0]
 		}
 		propose := func(from string, cmd core.Command) byte {
 			return ask(from, opPropose, core.AppendCommand([]byte{1}, cmd), testCluster)

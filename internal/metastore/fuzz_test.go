@@ -39,7 +39,7 @@ func FuzzHandle(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		require.NotEmpty(t, n.Handle(ctx, "n2", req))
+		require.NotEmpty(t, n.Handle(ctx, Peer{Node: "n2"}, req))
 		require.NoError(t, n.Status().Err)
 	})
 }

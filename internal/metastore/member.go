@@ -140,7 +140,7 @@ func (n *Node) removed(ctx context.Context) bool {
 	return false
 }
 
-func (n *Node) handleMember(ctx context.Context, from string, w *wire) []byte {
+func (n *Node) handleMember(ctx context.Context, from Peer, w *wire) []byte {
 	if n.raft == nil || len(w.b) == 0 {
 		return n.redirect()
 	}
@@ -154,7 +154,7 @@ func (n *Node) handleMember(ctx context.Context, from string, w *wire) []byte {
 		return refused(errors.New("member"))
 	}
 	if action != memberCheck {
-		if err := n.cfg.AuthorizeMember(from, id); err != nil {
+		if err := n.cfg.AuthorizeMember(from, action == memberAdd, id); err != nil {
 			return refused(err)
 		}
 	}

@@ -152,7 +152,7 @@ func (p memPeers) Call(ctx context.Context, addr string, req []byte) ([]byte, er
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	ans := n.Handle(ctx, p.name, append([]byte(nil), req...))
+	ans := n.Handle(ctx, Peer{Node: p.name}, append([]byte(nil), req...))
 	if p.m.isCut(addr, p.name) {
 		<-ctx.Done()
 		return nil, ctx.Err()

@@ -34,7 +34,7 @@ func (n *Node) leader() (addr string, self bool) {
 // results. All commands are idempotent, so it tries again after failures that
 // leave the outcome in doubt, until the limit.
 func (n *Node) sendToLeader(ctx context.Context, cmds []byte, count int) ([]core.Result, error) {
-	if err := n.vet("", cmds, count); err != nil {
+	if err := n.vet(Peer{}, cmds, count); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.ProposeTimeout)

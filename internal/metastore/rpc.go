@@ -117,11 +117,10 @@ type redirectError struct{ leader string }
 // Error implements error.
 func (e *redirectError) Error() string { return "metastore: not the leader, try " + e.leader }
 
-// Handle answers one request of a peer. from is the peer's authenticated node
-// name, or empty where the transport does not authenticate (development): then
-// a peer is trusted to act only for its own sessions. Handle may block for up
-// to ProposeTimeout; it is safe for concurrent use.
-func (n *Node) Handle(ctx context.Context, from string, req []byte) []byte {
+// Handle answers one request of a peer, which may only act for its own
+// sessions. Handle may block for up to ProposeTimeout; it is safe for
+// concurrent use.
+func (n *Node) Handle(ctx context.Context, from Peer, req []byte) []byte {
 	if len(req) < rpcHeader {
 		return refused(errors.New("short request"))
 	}
@@ -181,7 +180,7 @@ func (n *Node) handleStatus() []byte {
 	return putText(putText(b, addr), n.cfg.ID)
 }
 
-func (n *Node) handlePropose(ctx context.Context, from string, w *wire) []byte {
+func (n *Node) handlePropose(ctx context.Context, from Peer, w *wire) []byte {
 	if n.raft == nil {
 		return n.redirect()
 	}
@@ -212,7 +211,7 @@ func (n *Node) handlePropose(ctx context.Context, from string, w *wire) []byte {
 // vet decodes the commands of a peer before they reach the log (a command that
 // does not decode would halt every node, R7) and binds them to the peer's own
 // sessions.
-func (n *Node) vet(from string, cmds []byte, count int) error {
+func (n *Node) vet(from Peer, cmds []byte, count int) error {
 	entry := append(core.AppendEntryHeader(make([]byte, 0, len(cmds)+8), count), cmds...)
 	list, err := core.DecodeEntry(entry)
 	if err != nil {
@@ -223,25 +222,42 @@ func (n *Node) vet(from string, cmds []byte, count int) error {
 		if core.LeaderOnly(c) || c.Op() == core.OpRenewBatch {
 			return fmt.Errorf("command %d is not for peers", c.Op())
 		}
-		if from == "" {
+		if from.Node == "" {
 			continue
 		}
-		node := from
-		if open, ok := c.(core.OpenSession); ok {
-			node = open.Node
-		} else if s := core.SessionOf(c); s != 0 {
-			if v, ok := state.Session(s); ok {
-				node = v.Node
-			}
-		}
-		if node != from {
-			return fmt.Errorf("command %d for a session of %q", c.Op(), node)
+		if err := n.vetCommand(from, c, state); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (n *Node) handleRenew(ctx context.Context, from string, w *wire) []byte {
+// vetCommand binds a command to the peer that sent it: its node and its roles.
+func (n *Node) vetCommand(from Peer, c core.Command, state *core.State) error {
+	node := from.Node
+	switch c := c.(type) {
+	case core.OpenSession:
+		node = c.Node
+		if err := n.cfg.AuthorizeInfo(from, c.Info); err != nil {
+			return err
+		}
+	case core.UpdateInfo:
+		if err := n.cfg.AuthorizeInfo(from, c.Info); err != nil {
+			return err
+		}
+	}
+	if s := core.SessionOf(c); s != 0 {
+		if v, ok := state.Session(s); ok {
+			node = v.Node
+		}
+	}
+	if node != from.Node {
+		return fmt.Errorf("command %d for a session of %q", c.Op(), node)
+	}
+	return nil
+}
+
+func (n *Node) handleRenew(ctx context.Context, from Peer, w *wire) []byte {
 	if n.raft == nil {
 		return n.redirect()
 	}
@@ -252,7 +268,7 @@ func (n *Node) handleRenew(ctx context.Context, from string, w *wire) []byte {
 	if w.bad {
 		return refused(errors.New("renewal"))
 	}
-	if v, ok := n.replica.state.Load().Session(r.Session); ok && from != "" && v.Node != from {
+	if v, ok := n.replica.state.Load().Session(r.Session); ok && from.Node != "" && v.Node != from.Node {
 		return refused(fmt.Errorf("renewal for a session of %q", v.Node))
 	}
 	code, err := n.renewals.renew(ctx, r)

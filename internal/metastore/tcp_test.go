@@ -41,7 +41,7 @@ func (p *localPeers) Call(ctx context.Context, addr string, req []byte) ([]byte,
 	if n == nil {
 		return nil, errCut
 	}
-	return n.Handle(ctx, "", req), nil
+	return n.Handle(ctx, Peer{}, req), nil
 }
 
 // diskCluster is three voters on TCP loopback with bolt on one disk.

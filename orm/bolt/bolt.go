@@ -149,7 +149,7 @@ func (s *Store) table(t *orm.Table) (*table, error) {
 	}
 	tab := s.names[t.Name]
 	if tab == nil {
-		return nil, fmt.Errorf("%w: no table %s: give its type to orm.Open", orm.ErrSchema, t.Name)
+		return nil, fmt.Errorf("%w: no table %s: open the DB with its type", orm.ErrSchema, t.Name)
 	}
 	bound, err := tab.bind(t)
 	if err != nil {

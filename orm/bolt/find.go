@@ -58,7 +58,7 @@ func (tab *table) conditions(where []orm.Condition) ([]condition, error) {
 	for i, c := range where {
 		col, ok := tab.column(c.Column)
 		if !ok {
-			return nil, fmt.Errorf("%w: no column %s.%s", orm.ErrSchema, tab.name, c.Column)
+			return nil, fmt.Errorf("%w: no column %s.%s: open the DB with its type", orm.ErrSchema, tab.name, c.Column)
 		}
 		conds[i] = condition{col, c.Op, sortable(c.Value)}
 	}
@@ -108,7 +108,7 @@ func (tab *table) plan(q orm.Query, conds []condition) (walk, error) {
 	if q.OrderBy != "" {
 		col, ok := tab.column(q.OrderBy)
 		if !ok {
-			return w, fmt.Errorf("%w: no column %s.%s", orm.ErrSchema, tab.name, q.OrderBy)
+			return w, fmt.Errorf("%w: no column %s.%s: open the DB with its type", orm.ErrSchema, tab.name, q.OrderBy)
 		}
 		w.bucket, w.column = col.bucket, &col
 	}

@@ -96,7 +96,7 @@ func (tab *table) bind(t *orm.Table) (*table, error) {
 	for _, c := range t.Columns {
 		id, ok := tab.ids[c.Name]
 		if !ok {
-			return nil, fmt.Errorf("%w: no column %s.%s: give its type to orm.Open", orm.ErrSchema, t.Name, c.Name)
+			return nil, fmt.Errorf("%w: no column %s.%s: open the DB with its type", orm.ErrSchema, t.Name, c.Name)
 		}
 		bound.columns = append(bound.columns, column{id, c.Name, c.Kind, indexBucket(t.Name, c.Name)})
 	}

@@ -18,7 +18,13 @@ import (
 func (s *Store) Migrate(ctx context.Context, tables []*orm.Table) error {
 	for _, t := range tables {
 		s.migrated.Store(t.Name, true)
-		c, _ := s.collection(t)
+		for _, col := range t.Columns {
+			s.migrated.Store(t.Name+"."+col.Name, true)
+		}
+		c, err := s.collection(t)
+		if err != nil {
+			return err
+		}
 		for _, col := range t.Columns {
 			if err := s.fill(ctx, c, t, col); err != nil {
 				return fmt.Errorf("orm/mongo: fill %s.%s: %w", t.Name, col.Name, err)
@@ -103,7 +109,7 @@ func filterOf(t *orm.Table, q orm.Query) (bson.D, error) {
 	all := bson.A{bson.D{withData}}
 	for _, c := range q.Where {
 		if _, _, ok := t.Column(c.Column); !ok {
-			return nil, fmt.Errorf("%w: no field %s.%s", orm.ErrSchema, t.Name, c.Column)
+			return nil, fmt.Errorf("%w: no field %s.%s: open the DB with its type", orm.ErrSchema, t.Name, c.Column)
 		}
 		op := map[orm.Op]string{
 			orm.Eq: "$eq", orm.Ne: "$ne", orm.Lt: "$lt", orm.Le: "$lte", orm.Gt: "$gt", orm.Ge: "$gte",

@@ -43,7 +43,9 @@ type Store struct {
 	db     *mongo.Database
 	opts   Options
 
-	migrated sync.Map // table name -> true: MongoDB itself knows no missing collection
+	// migrated has "table" and "table.column" of all that Migrate has made:
+	// MongoDB itself knows no missing collection.
+	migrated sync.Map
 }
 
 // Open returns a store on the server that uri names. It does not wait for the
@@ -79,7 +81,12 @@ func (s *Store) Close() error { return s.client.Disconnect(context.Background())
 
 func (s *Store) collection(t *orm.Table) (*mongo.Collection, error) {
 	if _, ok := s.migrated.Load(t.Name); !ok {
-		return nil, fmt.Errorf("%w: no collection for %s: give its type to orm.Open", orm.ErrSchema, t.Name)
+		return nil, fmt.Errorf("%w: no collection for %s: open the DB with its type", orm.ErrSchema, t.Name)
+	}
+	for _, c := range t.Columns {
+		if _, ok := s.migrated.Load(t.Name + "." + c.Name); !ok {
+			return nil, fmt.Errorf("%w: no field %s.%s: open the DB with its type", orm.ErrSchema, t.Name, c.Name)
+		}
 	}
 	return s.db.Collection(s.opts.Prefix + t.Name), nil
 }

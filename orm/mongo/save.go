@@ -50,7 +50,9 @@ func (s *Store) saveTable(ctx context.Context, t *orm.Table, writes []*orm.Write
 			{Key: "_id", Value: w.Key},
 			{Key: "g", Value: int64(w.Token.Generation)},
 			{Key: "e", Value: int64(w.Token.Epoch)},
-			{Key: "s", Value: bson.D{{Key: "$lt", Value: int64(w.Token.Seq)}}},
+			{Key: "s", Value: bson.D{
+				{Key: "$gte", Value: int64(w.Token.FirstSeq())}, {Key: "$lt", Value: int64(w.Token.Seq)},
+			}},
 		}).SetUpdate(update(w))
 	}
 	res, err := c.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))

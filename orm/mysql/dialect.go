@@ -6,15 +6,16 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/troupe-go/troupe/orm"
 	"github.com/troupe-go/troupe/orm/sqldoc"
 )
 
-// Dialect returns the dialect of MySQL and MariaDB. Keys and indexed text are
+// dialect returns the dialect of MySQL and MariaDB. Keys and indexed text are
 // VARBINARY: the text collations that both servers know ignore trailing spaces.
-func Dialect() *sqldoc.Dialect {
+func dialect(l *loader) *sqldoc.Dialect {
 	return &sqldoc.Dialect{
 		Name:  "mysql",
 		Quote: func(ident string) string { return "`" + ident + "`" },
@@ -33,50 +34,19 @@ func Dialect() *sqldoc.Dialect {
 				" WHERE table_schema = DATABASE() AND table_name = ? AND index_name = ? LIMIT 1", table, index)
 			return len(names) > 0, err
 		},
-		Load:     load,
-		Update:   update,
-		Classify: classify,
-		Retry:    retry,
+		Load:          l.load,
+		VolatileLoads: true,
+		Update:        update,
+		Classify:      classify,
+		Retry:         retry,
 	}
-}
-
-// load installs the fence and reads the row in one transaction: MySQL has no
-// RETURNING.
-func load(ctx context.Context, db *sql.DB, s *sqldoc.Statements, key string, fence orm.Fence) (orm.Row, error) {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return orm.Row{}, err
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	if _, err := tx.ExecContext(ctx, installSQL(s), sqldoc.LoadArgs(key, fence)...); err != nil {
-		return orm.Row{}, err
-	}
-	row, err := sqldoc.ReadRow(tx.QueryRowContext(ctx, "SELECT doc_key, generation, epoch, seq, schema_version, data FROM "+
-		s.Quoted()+" WHERE doc_key = ?", key).Scan)
-	if err != nil {
-		return orm.Row{}, err
-	}
-	if row.Token.Fence() != fence {
-		return orm.Row{}, sql.ErrNoRows
-	}
-	return row, tx.Commit()
-}
-
-// installSQL installs a fence. Assignments see what the ones before them have
-// assigned: seq compares the old generation and epoch, epoch the old
-// generation, so this is the only order that works.
-func installSQL(s *sqldoc.Statements) string {
-	return fmt.Sprintf(`INSERT INTO %s (doc_key, generation, epoch, seq, schema_version) VALUES (?, ?, ?, ?, 0)
-ON DUPLICATE KEY UPDATE
-	seq = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), seq,
-		IF(generation = VALUES(generation) AND epoch = VALUES(epoch), ((seq >> 32) + 1) << 32, 0)),
-	epoch = IF((generation, epoch) > (VALUES(generation), VALUES(epoch)), epoch, VALUES(epoch)),
-	generation = GREATEST(generation, VALUES(generation))`, s.Quoted())
 }
 
 // chunkSizes are the numbers of rows per statement, so that few statements have
-// to be prepared.
-var chunkSizes = [...]int{256, 128, 64, 32, 16, 8, 4, 2, 1}
+// to be prepared. A batch that fits none of them is filled up, see padding.
+var chunkSizes = [...]int{
+	1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
+}
 
 // update writes many rows with one INSERT ... ON DUPLICATE KEY UPDATE.
 //
@@ -88,35 +58,34 @@ var chunkSizes = [...]int{256, 128, 64, 32, 16, 8, 4, 2, 1}
 // twice the number of rows exactly when all were changed.
 func update(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes []*orm.Write) (all bool, err error) {
 	all = true
-	for len(writes) > 0 {
-		n := chunkOf(len(writes))
-		affected, err := updateChunk(ctx, tx, s, writes[:n])
+	most := chunkSizes[len(chunkSizes)-1]
+	for chunk := range slices.Chunk(writes, most) {
+		affected, err := updateChunk(ctx, tx, s, chunk)
 		if err != nil {
 			return false, err
 		}
-		all = all && affected == int64(2*n)
-		writes = writes[n:]
+		all = all && affected == int64(2*len(chunk))
 	}
 	return all, nil
 }
 
+// chunkOf returns the smallest size that holds n rows.
 func chunkOf(n int) int {
-	for _, size := range chunkSizes {
-		if n >= size {
-			return size
-		}
-	}
-	return 1
+	i, _ := slices.BinarySearch(chunkSizes[:], n)
+	return chunkSizes[i]
 }
 
 func updateChunk(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes []*orm.Write) (int64, error) {
-	args := make([]any, 0, len(writes)*(6+len(s.Table.Columns)))
+	size := chunkOf(len(writes))
+	args := make([]any, 0, size*(6+len(s.Table.Columns)))
 	for _, w := range writes {
-		args = sqldoc.WriteArgs(args, w)
-		epoch := len(args) - len(s.Table.Columns) - 4
-		args[epoch] = -1 - args[epoch].(int64)
+		args = appendWrite(args, s, w)
 	}
-	stmt, err := s.Prepared(ctx, len(writes), func(n int) string { return updateSQL(s, n) })
+	filler := padding(writes[len(writes)-1])
+	for range size - len(writes) {
+		args = appendWrite(args, s, filler)
+	}
+	stmt, err := s.Prepared(ctx, size, func(n int) string { return updateSQL(s, n) })
 	if err != nil {
 		return 0, err
 	}
@@ -127,6 +96,21 @@ func updateChunk(ctx context.Context, tx *sql.Tx, s *sqldoc.Statements, writes [
 	return res.RowsAffected()
 }
 
+// padding returns a write that changes nothing behind last: it carries the same
+// token, which the row has by then, or had refused.
+func padding(last *orm.Write) *orm.Write {
+	filler := *last
+	filler.Data, filler.Index = nil, last.Table.ZeroIndex()
+	return &filler
+}
+
+func appendWrite(args []any, s *sqldoc.Statements, w *orm.Write) []any {
+	args = sqldoc.WriteArgs(args, w)
+	epoch := len(args) - len(s.Table.Columns) - 4
+	args[epoch] = -1 - args[epoch].(int64)
+	return args
+}
+
 func updateSQL(s *sqldoc.Statements, rows int) string {
 	cols := s.WriteColumns()
 	var b strings.Builder
@@ -134,7 +118,7 @@ func updateSQL(s *sqldoc.Statements, rows int) string {
 	row := "(" + s.Dialect.Params(1, len(cols)) + ")"
 	b.WriteString(strings.Repeat(row+", ", rows-1) + row)
 	b.WriteString(" ON DUPLICATE KEY UPDATE ")
-	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq)"
+	newer := "generation = VALUES(generation) AND epoch = -1 - VALUES(epoch) AND seq < VALUES(seq) AND seq >> 32 = VALUES(seq) >> 32"
 	for _, c := range cols[4:] { // schema_version, data, index columns
 		fmt.Fprintf(&b, "%s = IF(%s, VALUES(%s), %s), ", c, newer, c, c)
 	}

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -18,7 +19,8 @@ import (
 type Options struct {
 	// Prefix is put before the names of tables. Defaults to "doc_".
 	Prefix string
-	// MaxConns bounds connections. Defaults to 16.
+	// MaxConns bounds the connections for saves and queries, and again those
+	// for loads. Defaults to 16.
 	MaxConns int
 	// Writers is how many of them save at the same time. Defaults to 2.
 	Writers int
@@ -32,22 +34,42 @@ func Open(dsn string, opts Options) (*sqldoc.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("orm/mysql: %w", err)
 	}
-	cfg.ClientFoundRows = false     // Dialect.Update counts changed rows
+	cfg.ClientFoundRows = false     // sqldoc.Dialect.Update counts changed rows
 	cfg.Logger = &mysql.NopLogger{} // errors are returned, and logged by orm.DB
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("orm/mysql: %w", err)
-	}
 	if opts.MaxConns == 0 {
 		opts.MaxConns = 16
 	}
 	if opts.Writers == 0 {
 		opts.Writers = 2
 	}
+	loads := cfg.Clone()
+	loads.InterpolateParams = true // one round trip instead of three
+	if loads.Params == nil {
+		loads.Params = make(map[string]string)
+	}
+	loads.Params["autocommit"] = "0"
+	loads.Params["wait_timeout"] = strconv.Itoa(int(idleTimeout.Seconds()))
+	l := &loader{}
+	if l.db, err = pool(loads, opts.MaxConns); err != nil {
+		return nil, err
+	}
+	l.db.SetConnMaxIdleTime(idleTimeout / 2)
+	db, err := pool(cfg, opts.MaxConns)
+	if err != nil {
+		return nil, errors.Join(err, l.db.Close())
+	}
+	return sqldoc.New(db, dialect(l), sqldoc.Options{Prefix: opts.Prefix, Writers: opts.Writers, Close: l.close}), nil
+}
+
+func pool(cfg *mysql.Config, conns int) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("orm/mysql: %w", err)
+	}
 	db := sql.OpenDB(connector)
-	db.SetMaxOpenConns(opts.MaxConns)
-	db.SetMaxIdleConns(opts.MaxConns)
-	return sqldoc.New(db, Dialect(), sqldoc.Options{Prefix: opts.Prefix, Writers: opts.Writers}), nil
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
 }
 
 // The server's error numbers that matter here.

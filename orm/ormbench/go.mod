@@ -9,6 +9,7 @@ require (
 	github.com/troupe-go/troupe/orm/mysql v0.0.0
 	github.com/troupe-go/troupe/orm/postgres v0.0.0
 	github.com/troupe-go/troupe/orm/sqlite v0.0.0
+	go.etcd.io/bbolt v1.5.0
 	gorm.io/driver/mysql v1.6.0
 	gorm.io/driver/postgres v1.6.0
 	gorm.io/gorm v1.31.2
@@ -37,7 +38,6 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-	go.etcd.io/bbolt v1.5.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.41.0 // indirect

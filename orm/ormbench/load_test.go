@@ -3,64 +3,47 @@
 package ormbench
 
 import (
+	"context"
 	"os"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/troupe-go/troupe/orm"
-	"github.com/troupe-go/troupe/orm/postgres"
 )
 
 // BenchmarkLoad compares a load, which also installs the fence, with a bare
-// SELECT of the same row. Run it with -cpu 1: one client, one connection.
+// SELECT of the same row by the driver. Run it with -cpu 1: one client, one
+// connection.
 func BenchmarkLoad(b *testing.B) {
-	dsn := os.Getenv("TROUPE_TEST_POSTGRES")
+	for name, open := range map[string]func(*testing.B) *Loads{
+		"postgres": func(b *testing.B) *Loads { return openLoads(b, "TROUPE_TEST_POSTGRES", PostgresLoads) },
+		"mysql":    func(b *testing.B) *Loads { return openLoads(b, "TROUPE_TEST_MYSQL", MySQLLoads) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			l := open(b)
+			for name, one := range map[string]func(int) error{"select": l.Select, "load": l.Load} {
+				b.Run(name, func(b *testing.B) {
+					for i := 0; b.Loop(); i++ {
+						if err := one(i % loadRows); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+func openLoads(b *testing.B, env string, open func(ctx context.Context, dsn string) (*Loads, error)) *Loads {
+	dsn := os.Getenv(env)
 	if dsn == "" {
-		b.Skip("set TROUPE_TEST_POSTGRES")
+		b.Skip("set " + env)
 	}
-	ctx := b.Context()
-	store, err := postgres.Open(ctx, dsn, postgres.Options{})
+	l, err := open(b.Context(), dsn)
 	if err != nil {
 		b.Fatal(err)
 	}
-	tr, err := NewTroupe(ctx, "", store, orm.Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer tr.Close() // end of the benchmark
-	const players = 1000
-	for id := range int64(players) {
-		if err := tr.Save(ctx, id+1, 1); err != nil {
-			b.Fatal(err)
-		}
-	}
-	keys := make([]string, players)
-	for i := range keys {
-		keys[i], _ = orm.Key(playerRef(int64(i + 1)))
-	}
-	b.Run("select", func(b *testing.B) {
-		pool, err := pgxpool.New(ctx, dsn)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer pool.Close()
-		for i := 0; b.Loop(); i++ {
-			var data []byte
-			var schema int
-			err := pool.QueryRow(ctx, "SELECT schema_version, data FROM doc_ormbench_player WHERE doc_key = $1",
-				keys[i%players]).Scan(&schema, &data)
-			if err != nil {
-				b.Fatal(err)
-			}
+	b.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			b.Error(err)
 		}
 	})
-	b.Run("load", func(b *testing.B) {
-		table := PlayerType().Table()
-		for i := 0; b.Loop(); i++ {
-			if _, err := store.LoadFence(ctx, table, keys[i%players], orm.Fence{}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+	return l
 }

@@ -55,16 +55,12 @@ func MySQL(dsn string, load Load) []func(context.Context) (Contender, error) {
 	}
 }
 
-// Embedded returns the ORM on the embedded stores, with files in dir.
+// Embedded returns the ORM on the embedded stores, and bbolt by hand, with files
+// in dir.
 func Embedded(dir string) []func(context.Context) (Contender, error) {
 	return []func(context.Context) (Contender, error){
-		func(ctx context.Context) (Contender, error) {
-			store, err := bolt.Open(filepath.Join(dir, "bolt.db"), bolt.Options{})
-			if err != nil {
-				return nil, err
-			}
-			return NewTroupe(ctx, "troupe/orm, bolt", store, orm.Config{})
-		},
+		func(ctx context.Context) (Contender, error) { return Bolt(ctx, dir) },
+		func(ctx context.Context) (Contender, error) { return BoltBatch(ctx, dir) },
 		func(ctx context.Context) (Contender, error) {
 			store, err := sqlite.Open(filepath.Join(dir, "sqlite.db"), sqlite.Options{})
 			if err != nil {
@@ -73,6 +69,15 @@ func Embedded(dir string) []func(context.Context) (Contender, error) {
 			return NewTroupe(ctx, "troupe/orm, sqlite", store, orm.Config{})
 		},
 	}
+}
+
+// Bolt returns the ORM on the embedded store, with its file in dir.
+func Bolt(ctx context.Context, dir string) (Contender, error) {
+	store, err := bolt.Open(filepath.Join(dir, "bolt.db"), bolt.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return NewTroupe(ctx, "troupe/orm, bolt", store, orm.Config{})
 }
 
 // oneConn is the usual saver: a loop over all players, one after the other.

@@ -74,5 +74,3 @@ func (t *Troupe) Close() error {
 
 // Stats returns what the DB counted.
 func (t *Troupe) Stats() orm.Stats { return t.db.Stats() }
-
-func playerRef(id int64) troupe.Ref { return troupe.ID("player", id) }

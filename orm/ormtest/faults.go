@@ -50,40 +50,62 @@ func (c *faultClerk) Add(ctx context.Context) (int64, error) {
 // open returns a store that connects to addr, with the same tables every time.
 func RunFaults(t *testing.T, target string, open func(t *testing.T, addr string) orm.Store) {
 	proxy := NewProxy(t, target)
+	f := startFaults(t, open(t, proxy.Addr()))
+	direct := open(t, target)
+	if err := direct.Migrate(t.Context(), tablesOf(f.types())); err != nil {
+		t.Fatal(err)
+	}
+	f.run(faultEvery, func() { f.breakProxy(proxy, direct) }, func() {
+		proxy.Delay(0)
+		proxy.Down(false)
+	})
+	f.stop()
+	f.check(direct)
+}
+
+// RunCrashes drives actors against a server that crash kills and starts again,
+// and checks the same as RunFaults. crash returns when the server answers; it
+// is called several times. open returns a store with the same tables every time.
+func RunCrashes(t *testing.T, open func(t *testing.T) orm.Store, crash func()) {
+	f := startFaults(t, open(t))
+	f.run(crashEvery, crash, func() {})
+	f.stop()
+	f.check(open(t))
+}
+
+// startFaults starts a node with clerks over store.
+func startFaults(t *testing.T, store orm.Store) *faults {
 	name := "f_" + randomName()
-	types := func() []*orm.Type {
+	f := &faults{t: t, acked: make(map[int64]int64)}
+	f.types = func() []*orm.Type {
 		return []*orm.Type{orm.Document[faultLedger](name), orm.Document[faultTwin](name + "_twin")}
 	}
-	db, err := orm.Open(t.Context(), open(t, proxy.Addr()), orm.Config{
-		Types: types(), FlushEvery: 20 * time.Millisecond, SaveTimeout: time.Second,
+	var err error
+	f.db, err = orm.Open(t.Context(), store, orm.Config{
+		Types: f.types(), FlushEvery: 20 * time.Millisecond, SaveTimeout: time.Second,
 		RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	node, err := troupe.New(troupe.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	if f.node, err = troupe.New(troupe.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
-	troupe.Provide(node, db)
-	if err := errors.Join(node.Register(troupe.Virtual[faultClerk]("clerk")), node.Start(t.Context())); err != nil {
+	troupe.Provide(f.node, f.db)
+	if err := errors.Join(f.node.Register(troupe.Virtual[faultClerk]("clerk")), f.node.Start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	direct := open(t, target)
-	if err := direct.Migrate(t.Context(), tablesOf(types())); err != nil {
-		t.Fatal(err)
-	}
-	f := &faults{t: t, proxy: proxy, node: node, direct: direct, table: types()[0].Table(), acked: make(map[int64]int64)}
-	f.run()
-	proxy.Delay(0)
-	proxy.Down(false)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	return f
+}
+
+// stop ends the node in order.
+func (f *faults) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := errors.Join(node.Stop(ctx), db.Close(ctx)); err != nil {
-		t.Errorf("stop: %v", err)
+	if err := errors.Join(f.node.Stop(ctx), f.db.Close(ctx)); err != nil {
+		f.t.Errorf("stop: %v", err)
 	}
-	f.check(types())
-	t.Logf("%d saves acknowledged, %d failed, %d faults; %+v", f.acks, f.fails, f.injected, db.Stats())
+	f.t.Logf("%d saves acknowledged, %d failed, %d faults; %+v", f.acks, f.fails, f.injected, f.db.Stats())
 }
 
 func tablesOf(types []*orm.Type) []*orm.Table {
@@ -95,11 +117,10 @@ func tablesOf(types []*orm.Type) []*orm.Table {
 }
 
 type faults struct {
-	t      *testing.T
-	proxy  *Proxy
-	node   *troupe.Node
-	direct orm.Store
-	table  *orm.Table
+	t     *testing.T
+	node  *troupe.Node
+	db    *orm.DB
+	types func() []*orm.Type
 
 	mu       sync.Mutex
 	acked    map[int64]int64
@@ -112,10 +133,12 @@ const (
 	faultClerks = 8
 	faultTime   = 4 * time.Second
 	faultEvery  = 40 * time.Millisecond
+	crashEvery  = 700 * time.Millisecond
 )
 
-// run lets clerks count while faults are injected.
-func (f *faults) run() {
+// run lets clerks count while inject is called again and again; mend puts an
+// end to what was injected.
+func (f *faults) run(every time.Duration, inject, mend func()) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), faultTime)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -128,32 +151,33 @@ func (f *faults) run() {
 			}
 		}()
 	}
-	tick := time.NewTicker(faultEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		<-tick.C
-		f.inject()
+		f.injected++
+		inject()
 	}
-	f.proxy.Down(false)
+	mend()
 	wg.Wait()
 }
 
-func (f *faults) inject() {
-	f.injected++
-	f.proxy.Delay(0)
-	f.proxy.Down(false)
+// breakProxy breaks the connections in one of many ways.
+func (f *faults) breakProxy(proxy *Proxy, direct orm.Store) {
+	proxy.Delay(0)
+	proxy.Down(false)
 	switch rand.IntN(6) {
 	case 0:
-		f.proxy.Cut()
+		proxy.Cut()
 	case 1:
-		f.proxy.Down(true)
+		proxy.Down(true)
 	case 2:
-		f.proxy.Delay(30 * time.Millisecond)
+		proxy.Delay(30 * time.Millisecond)
 	case 3, 4:
-		f.proxy.Swallow(1 + rand.IntN(6))
+		proxy.Swallow(1 + rand.IntN(6))
 	case 5: // another owner takes a clerk's document over
 		key := fmt.Sprintf("clerk/%d", rand.IntN(faultClerks))
-		if _, err := f.direct.LoadFence(f.t.Context(), f.table, key, orm.Fence{}); err != nil {
+		if _, err := direct.LoadFence(f.t.Context(), f.types()[0].Table(), key, orm.Fence{}); err != nil {
 			f.t.Errorf("take over %s: %v", key, err)
 		}
 	}
@@ -177,8 +201,9 @@ func (f *faults) add(id int64) {
 	f.acked[id] = count
 }
 
-func (f *faults) check(types []*orm.Type) {
-	db, err := orm.Open(f.t.Context(), f.direct, orm.Config{Types: types})
+// check reads what is there when all is over.
+func (f *faults) check(store orm.Store) {
+	db, err := orm.Open(f.t.Context(), store, orm.Config{Types: f.types()})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -25,8 +25,9 @@ type Memory struct {
 	After  func(ctx context.Context, groups []orm.Group) error
 	OnLoad func(ctx context.Context, key string) error
 
-	mu     sync.Mutex
-	tables map[string]map[string]*memoryRow
+	mu      sync.Mutex
+	tables  map[string]map[string]*memoryRow
+	columns map[string]bool // "table.column"
 }
 
 type memoryRow struct {
@@ -35,7 +36,9 @@ type memoryRow struct {
 }
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{tables: make(map[string]map[string]*memoryRow)} }
+func NewMemory() *Memory {
+	return &Memory{tables: make(map[string]map[string]*memoryRow), columns: make(map[string]bool)}
+}
 
 var _ orm.Store = (*Memory)(nil)
 
@@ -53,6 +56,9 @@ func (m *Memory) Migrate(_ context.Context, tables []*orm.Table) error {
 		if m.tables[t.Name] == nil {
 			m.tables[t.Name] = make(map[string]*memoryRow)
 		}
+		for _, c := range t.Columns {
+			m.columns[t.Name+"."+c.Name] = true
+		}
 		for _, r := range m.tables[t.Name] {
 			if len(r.index) >= len(t.Columns) || r.row.Data == nil || t.Extract == nil {
 				continue
@@ -66,10 +72,16 @@ func (m *Memory) Migrate(_ context.Context, tables []*orm.Table) error {
 }
 
 func (m *Memory) table(t *orm.Table) (map[string]*memoryRow, error) {
-	if rows := m.tables[t.Name]; rows != nil {
-		return rows, nil
+	rows := m.tables[t.Name]
+	if rows == nil {
+		return nil, fmt.Errorf("%w: no table %s: open the DB with its type", orm.ErrSchema, t.Name)
 	}
-	return nil, fmt.Errorf("%w: no table %s", orm.ErrSchema, t.Name)
+	for _, c := range t.Columns {
+		if !m.columns[t.Name+"."+c.Name] {
+			return nil, fmt.Errorf("%w: no column %s.%s: open the DB with its type", orm.ErrSchema, t.Name, c.Name)
+		}
+	}
+	return rows, nil
 }
 
 // LoadFence implements orm.Store.

@@ -34,11 +34,13 @@ func Run(t *testing.T, open Open, skip ...string) {
 	}{
 		{"Migrate", testMigrate},
 		{"MissingTable", testMissingTable},
+		{"MissingColumn", testMissingColumn},
 		{"Load", testLoad},
 		{"Save", testSave},
 		{"Repeat", testRepeat},
 		{"Reorder", testReorder},
 		{"StaleOwner", testStaleOwner},
+		{"LostLoad", testLostLoad},
 		{"Delete", testDelete},
 		{"Groups", testGroups},
 		{"Batch", testBatch},
@@ -46,12 +48,19 @@ func Run(t *testing.T, open Open, skip ...string) {
 		{"Find", testFind},
 		{"Model", testModel},
 		{"Race", testRace},
+		{"Owners", testOwners},
 	}
 	for _, test := range tests {
 		if !slices.Contains(skip, test.name) {
 			t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 		}
 	}
+}
+
+// testOwners is a short RunOwners.
+func testOwners(t *testing.T, open Open) {
+	t.Run("cluster", func(t *testing.T) { RunOwners(t, open(t), true, 60) })
+	t.Run("single", func(t *testing.T) { RunOwners(t, open(t), false, 60) })
 }
 
 // Table returns a table with a random name and one column of every kind.

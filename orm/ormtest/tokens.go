@@ -3,6 +3,7 @@
 package ormtest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/troupe-go/troupe/orm"
@@ -44,16 +45,42 @@ func testMigrate(t *testing.T, open Open) {
 	f.saveOne(f.write("a/2", next(row.Token), doc(3)), orm.Saved)
 }
 
+// wantSchema wants ErrSchema and a text that says what to do: to open the DB
+// with the type, which a program can, or the statement to run.
+func wantSchema(t *testing.T, what string, err error) {
+	t.Helper()
+	wantErr(t, what, err, orm.ErrSchema)
+	if text := err.Error(); !strings.Contains(text, "open the DB with") {
+		t.Fatalf("%s: %q does not say what to do", what, text)
+	}
+}
+
+// testMissingColumn: a program that knows a column which nobody has created.
+func testMissingColumn(t *testing.T, open Open) {
+	f := newFixture(t, open)
+	more := *f.table
+	more.Columns = append(f.table.Columns[:3:3], orm.Column{Name: "ix_extra", Path: "Extra", Kind: orm.ColumnInt})
+	w := f.write("a/1", next(f.load("a/1", fence(1, 1)).Token), doc(1))
+	w.Table, w.Index = &more, append(w.Index[:3:3], int64(1))
+	_, err := f.store.Save(f.ctx, []orm.Group{{w}})
+	wantSchema(t, "Save", err)
+	_, err = f.store.Find(f.ctx, &more, orm.Query{
+		Where: []orm.Condition{{Column: "ix_extra", Op: orm.Eq, Value: int64(1)}}, Limit: 1,
+	})
+	wantSchema(t, "Find", err)
+	f.expect("a/1", "")
+}
+
 func testMissingTable(t *testing.T, open Open) {
 	f := newFixture(t, open)
 	absent := Table()
 	_, err := f.store.LoadFence(f.ctx, absent, "a/1", fence(1, 1))
-	wantErr(t, "LoadFence", err, orm.ErrSchema)
+	wantSchema(t, "LoadFence", err)
 	f.table = absent
 	_, err = f.store.Save(f.ctx, []orm.Group{{f.write("a/1", orm.Token{Generation: 1, Epoch: 1, Seq: 1}, doc(1))}})
-	wantErr(t, "Save", err, orm.ErrSchema)
+	wantSchema(t, "Save", err)
 	_, err = f.store.Find(f.ctx, absent, orm.Query{Limit: 1})
-	wantErr(t, "Find", err, orm.ErrSchema)
+	wantSchema(t, "Find", err)
 }
 
 // testLoad: O1, and who may load after whom.
@@ -148,6 +175,19 @@ func testStaleOwner(t *testing.T, open Open) {
 	f.expect("a/1", doc(1))
 	f.saveOne(f.write("a/1", next(fresh.Token), doc(3)), orm.Saved)
 	f.saveOne(f.write("a/1", late, doc(2)), orm.Fenced)
+	f.expect("a/1", doc(3))
+}
+
+// testLostLoad: an owner whose load the database has forgotten, in a crash,
+// must not overwrite what others have written since.
+func testLostLoad(t *testing.T, open Open) {
+	f := newFixture(t, open)
+	row := f.load("a/1", fence(0, 0))
+	lost := orm.LoadToken(row.Token, fence(0, 0)) // what a load now would install
+	f.saveOne(f.write("a/1", next(row.Token), doc(1)), orm.Saved)
+	f.saveOne(f.write("a/1", next(lost), doc(2)), orm.Fenced)
+	f.expect("a/1", doc(1))
+	f.saveOne(f.write("a/1", next(next(row.Token)), doc(3)), orm.Saved)
 	f.expect("a/1", doc(3))
 }
 

@@ -42,7 +42,8 @@ type Store struct {
 	// saves commits durably. loads does not wait for the disk: a fence that a
 	// crash of the server takes away can only belong to an owner that has not
 	// saved since, because a durable commit carries everything before it. That
-	// owner is refused at its first save, so nothing acknowledged is lost.
+	// owner is refused at its first save, so nothing acknowledged is lost. Fences
+	// of generation 0 are the exception, see durably.
 	saves, loads *pgxpool.Pool
 
 	tables sync.Map // *orm.Table -> *statements
@@ -98,7 +99,7 @@ var _ orm.Store = (*Store)(nil)
 
 // Capabilities implements orm.Store.
 func (s *Store) Capabilities() orm.Capabilities {
-	return orm.Capabilities{AtomicGroups: true, Writers: s.opts.Writers}
+	return orm.Capabilities{AtomicGroups: true, Writers: s.opts.Writers, VolatileLoads: true}
 }
 
 // Close closes all connections.
@@ -113,12 +114,19 @@ func (s *Store) Close() error {
 func (s *Store) LoadFence(ctx context.Context, t *orm.Table, key string, fence orm.Fence) (orm.Row, error) {
 	st := s.statements(t)
 	row := orm.Row{Key: key, Token: orm.Token{Generation: fence.Generation, Epoch: fence.Epoch}}
+	loadOld, load := st.loadOld, st.load
+	if fence.Generation == 0 {
+		loadOld, load = loadOld+durably, load+durably
+	}
 	err := s.repeat(s.loads, func() error {
 		var seq int64
-		err := s.loads.QueryRow(ctx, st.loadOld, key, int64(fence.Generation), int64(fence.Epoch)).
-			Scan(&seq, &row.Schema, &row.Data)
+		to := []any{&seq, &row.Schema, &row.Data}
+		if fence.Generation == 0 {
+			to = append(to, new(string))
+		}
+		err := s.loads.QueryRow(ctx, loadOld, key, int64(fence.Generation), int64(fence.Epoch)).Scan(to...)
 		if errors.Is(err, pgx.ErrNoRows) {
-			err = s.loads.QueryRow(ctx, st.load, sqldoc.LoadArgs(key, fence)...).Scan(&seq, &row.Schema, &row.Data)
+			err = s.loads.QueryRow(ctx, load, sqldoc.LoadArgs(key, fence)...).Scan(to...)
 		}
 		row.Token.Seq = uint64(seq)
 		return err
@@ -131,6 +139,10 @@ func (s *Store) LoadFence(ctx context.Context, t *orm.Table, key string, fence o
 	}
 	return row, nil
 }
+
+// durably is appended to the RETURNING of a load that must survive a crash of
+// the server: it switches the one transaction.
+const durably = ", set_config('synchronous_commit', 'on', true)"
 
 // Find implements orm.Store.
 func (s *Store) Find(ctx context.Context, t *orm.Table, q orm.Query) ([]orm.Row, error) {

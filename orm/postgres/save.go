@@ -46,7 +46,8 @@ func (st *statements) saveSQL() string {
 		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+7, arrayType(c.Kind)))
 	}
 	return fmt.Sprintf(`UPDATE %s AS d SET %s FROM unnest(%s) AS u (%s)
-WHERE d.doc_key = u.doc_key AND d.generation = u.generation AND d.epoch = u.epoch AND d.seq < u.seq`,
+WHERE d.doc_key = u.doc_key AND d.generation = u.generation AND d.epoch = u.epoch
+	AND d.seq < u.seq AND d.seq >> 32 = u.seq >> 32`,
 		st.Quoted(), strings.Join(set, ", "), strings.Join(arrays, ", "), strings.Join(names, ", "))
 }
 

@@ -52,6 +52,8 @@ type Dialect struct {
 	// Load installs a fence and returns the row; sql.ErrNoRows when a newer
 	// owner has it.
 	Load func(ctx context.Context, db *sql.DB, s *Statements, key string, fence orm.Fence) (orm.Row, error)
+	// VolatileLoads: Load does not wait for the disk; see orm.Capabilities.
+	VolatileLoads bool
 	// Update applies writes to one table inside tx, each under the rule of
 	// Token.CanWrite. It reports false when at least one may not have been
 	// applied; the caller then looks.

@@ -17,12 +17,12 @@ func (s *Statements) Find(q orm.Query) (string, []any, error) {
 		" WHERE data IS NOT NULL")
 	for _, c := range q.Where {
 		if _, _, ok := s.Table.Column(c.Column); !ok || c.Op.String() == "?" {
-			return "", nil, fmt.Errorf("%w: no column %s.%s", orm.ErrSchema, s.Table.Name, c.Column)
+			return "", nil, fmt.Errorf("%w: no column %s.%s: open the DB with its type", orm.ErrSchema, s.Table.Name, c.Column)
 		}
 		f.sql.WriteString(" AND " + s.Dialect.Quote(c.Column) + " " + c.Op.String() + " " + f.bind(c.Value))
 	}
 	if _, _, ok := s.Table.Column(q.OrderBy); q.OrderBy != "" && !ok {
-		return "", nil, fmt.Errorf("%w: no column %s.%s", orm.ErrSchema, s.Table.Name, q.OrderBy)
+		return "", nil, fmt.Errorf("%w: no column %s.%s: open the DB with its type", orm.ErrSchema, s.Table.Name, q.OrderBy)
 	}
 	f.after(q)
 	f.order(q)

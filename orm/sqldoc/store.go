@@ -20,6 +20,9 @@ type Options struct {
 	Prefix string
 	// Writers is how many transactions are useful at a time. Defaults to 1.
 	Writers int
+	// Close, if set, is called when the store is closed: for what a dialect has
+	// of its own.
+	Close func() error
 }
 
 // Store is an orm.Store over database/sql.
@@ -46,11 +49,20 @@ const maxBatchBytes = 4 << 20
 
 // Capabilities implements orm.Store.
 func (s *Store) Capabilities() orm.Capabilities {
-	return orm.Capabilities{AtomicGroups: true, Writers: max(1, s.opts.Writers), MaxBatchBytes: maxBatchBytes}
+	return orm.Capabilities{
+		AtomicGroups: true, Writers: max(1, s.opts.Writers), MaxBatchBytes: maxBatchBytes,
+		VolatileLoads: s.d.VolatileLoads,
+	}
 }
 
 // Close closes the database handle.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	err := s.db.Close()
+	if s.opts.Close != nil {
+		err = errors.Join(err, s.opts.Close())
+	}
+	return err
+}
 
 func (s *Store) statements(t *orm.Table) *Statements {
 	if st, ok := s.tables.Load(t); ok {

@@ -21,14 +21,15 @@ func (s *Statements) UpdateOne() string {
 		n++
 		set = append(set, d.Quote(c.Name)+" = "+d.Param(n))
 	}
-	return fmt.Sprintf("UPDATE %s SET %s WHERE doc_key = %s AND generation = %s AND epoch = %s AND seq < %s",
-		s.Quoted(), strings.Join(set, ", "), d.Param(n+1), d.Param(n+2), d.Param(n+3), d.Param(n+4))
+	return fmt.Sprintf("UPDATE %s SET %s WHERE doc_key = %s AND generation = %s AND epoch = %s AND seq >= %s AND seq < %s",
+		s.Quoted(), strings.Join(set, ", "), d.Param(n+1), d.Param(n+2), d.Param(n+3), d.Param(n+4), d.Param(n+5))
 }
 
 // UpdateOneArgs returns the parameters of UpdateOne.
 func UpdateOneArgs(w *orm.Write) []any {
 	args := append([]any{int64(w.Token.Seq), w.Schema, dataArg(w)}, w.Index...)
-	return append(args, w.Key, int64(w.Token.Generation), int64(w.Token.Epoch), int64(w.Token.Seq))
+	return append(args, w.Key, int64(w.Token.Generation), int64(w.Token.Epoch),
+		int64(w.Token.FirstSeq()), int64(w.Token.Seq))
 }
 
 // UpdateRowByRow is a Dialect.Update with one prepared statement, for databases

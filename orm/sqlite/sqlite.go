@@ -57,8 +57,9 @@ func Open(path string, opts Options) (*sqldoc.Store, error) {
 // Dialect returns the dialect of SQLite.
 func Dialect() *sqldoc.Dialect {
 	return &sqldoc.Dialect{
-		Name:  "sqlite",
-		Quote: func(ident string) string { return `"` + ident + `"` },
+		Name: "sqlite",
+		// SQLite takes a name in double quotes that it does not know for a text.
+		Quote: func(ident string) string { return "`" + ident + "`" },
 		Param: func(int) string { return "?" },
 		Key:   "TEXT", Int: "INTEGER", Float: "REAL", Text: "TEXT", Data: "TEXT",
 		Lock: "BEGIN IMMEDIATE", Unlock: "COMMIT",

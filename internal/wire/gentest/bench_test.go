@@ -14,6 +14,8 @@ import (
 
 	"github.com/troupe-go/troupe/internal/wire"
 	"github.com/troupe-go/troupe/internal/wire/gentest/castpb"
+
+	"github.com/troupe-go/troupe/internal/wire/wiretest"
 )
 
 // castArgs is a typical game call: int64, string, small struct, slice of 8
@@ -41,7 +43,7 @@ func TestSameBytesAsGeneratedProtobuf(t *testing.T) {
 	a := castArgs()
 	want, err := proto.Marshal(castMessage())
 	require.NoError(t, err)
-	same(t, want, gameCastAppendArgs(nil, &a), "encoding")
+	wiretest.Same(t, want, gameCastAppendArgs(nil, &a), "encoding")
 	var back gameCastArgs
 	require.NoError(t, gameCastParseArgs(want, &back))
 	require.Equal(t, a, back)
@@ -68,7 +70,7 @@ func BenchmarkEncode(b *testing.B) {
 	})
 	b.Run("reflective", func(b *testing.B) {
 		b.ReportAllocs()
-		codec := newCodec(b, gameCastAppendArgs, gameCastParseArgs).reflect
+		codec := wiretest.New(b, gameCastAppendArgs, gameCastParseArgs).Reflect
 		v := reflect.ValueOf(&a).Elem()
 		var buf []byte
 		for b.Loop() {

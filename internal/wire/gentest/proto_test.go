@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/troupe-go/troupe/internal/wire/wiretest"
 )
 
 // emitted returns a message of gentest.proto, which the generator wrote and
@@ -33,19 +35,19 @@ func emitted(t testing.TB, name protoreflect.Name) protoreflect.MessageDescripto
 // TestEmittedProtoReadsTheSameBytes repeats TestAllPathsAgree with messages
 // made from the .proto that clients get.
 func TestEmittedProtoReadsTheSameBytes(t *testing.T) {
-	echo := newCodec(t, gameEcho.AppendArgs, gameEcho.ParseArgs)
-	echo.dynamic = emitted(t, "GameEchoArgs")
-	echo.test(t)
-	reply := newCodec(t, gameEchoPtr.AppendReply, gameEchoPtr.ParseReply)
-	reply.dynamic = emitted(t, "GameEchoPtrReply")
-	reply.test(t)
-	cast := newCodec(t, gameCast.AppendArgs, gameCast.ParseArgs)
-	cast.dynamic = emitted(t, "GameCastArgs")
-	cast.test(t)
-	odd := newCodec(t, gameOdd.AppendArgs, gameOdd.ParseArgs)
-	odd.dynamic = emitted(t, "GameOddArgs")
-	odd.test(t)
-	trees := newCodec(t, gameTrees.AppendArgs, gameTrees.ParseArgs)
-	trees.dynamic = emitted(t, "GameTreesArgs")
-	trees.test(t)
+	echo := wiretest.New(t, gameEcho.AppendArgs, gameEcho.ParseArgs)
+	echo.Dynamic = emitted(t, "GameEchoArgs")
+	echo.Test(t)
+	reply := wiretest.New(t, gameEchoPtr.AppendReply, gameEchoPtr.ParseReply)
+	reply.Dynamic = emitted(t, "GameEchoPtrReply")
+	reply.Test(t)
+	cast := wiretest.New(t, gameCast.AppendArgs, gameCast.ParseArgs)
+	cast.Dynamic = emitted(t, "GameCastArgs")
+	cast.Test(t)
+	odd := wiretest.New(t, gameOdd.AppendArgs, gameOdd.ParseArgs)
+	odd.Dynamic = emitted(t, "GameOddArgs")
+	odd.Test(t)
+	trees := wiretest.New(t, gameTrees.AppendArgs, gameTrees.ParseArgs)
+	trees.Dynamic = emitted(t, "GameTreesArgs")
+	trees.Test(t)
 }

@@ -17,8 +17,7 @@ const everything = "../../../../internal/wire/gentest"
 func samples(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "samples")
-	t.Setenv("TROUPE_SAMPLES", name)
-	run(t, everything, "go", "test", "-count=1", "-run=TestWriteSamples", ".")
+	run(t, everything, "env", "TROUPE_SAMPLES="+name, "go", "test", "-count=1", "-run=TestWriteSamples", ".")
 	return name
 }
 
@@ -60,6 +59,7 @@ const tsConfig = `{"compilerOptions": {
 // read and write what Go wrote. TROUPE_NODE_MODULES names a directory with
 // typescript 5 and @bufbuild/protobuf 2.
 func TestTypeScriptClient(t *testing.T) {
+	t.Parallel()
 	modules := os.Getenv("TROUPE_NODE_MODULES")
 	if modules == "" {
 		t.Skip("TROUPE_NODE_MODULES names no directory")
@@ -79,6 +79,7 @@ func TestTypeScriptClient(t *testing.T) {
 
 // TestCSharpClient is the same for C#, with the compiler and runtime of mono.
 func TestCSharpClient(t *testing.T) {
+	t.Parallel()
 	need(t, "mcs", "mono")
 	file, dir := samples(t), t.TempDir()
 	w := workspace{t, everything}
@@ -91,6 +92,7 @@ func TestCSharpClient(t *testing.T) {
 // TestProtoFile compiles the emitted .proto. Package gentest compares messages
 // made from it with the codecs.
 func TestProtoFile(t *testing.T) {
+	t.Parallel()
 	need(t, "protoc")
 	out := filepath.Join(t.TempDir(), "gentest.binpb")
 	run(t, everything, "protoc", "--include_imports", "--descriptor_set_out="+out, "gentest.proto")

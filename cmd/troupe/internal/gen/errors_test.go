@@ -17,6 +17,7 @@ var wantComment = regexp.MustCompile(`// want "(.*)"`)
 // TestErrorsPointAtTheSource compares all errors of one run with the comments
 // in the source.
 func TestErrorsPointAtTheSource(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, parseArchive(t, "errors.txtar").Files)
 	_, err := w.gen(".")
 	var errs load.Errors
@@ -49,6 +50,7 @@ func TestErrorsPointAtTheSource(t *testing.T) {
 }
 
 func TestNothingToGenerate(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, nil)
 	w.write("x/x.go", "package x\n")
 	if _, err := w.gen("./x"); !errors.Is(err, gen.ErrNothing) {

@@ -21,6 +21,7 @@ var golden = []string{"shop/shop_troupe.go", "shop/troupe.lock.json", "shop.prot
 // TestGolden compares everything that is generated with the committed files,
 // and compiles the Go part.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	archive := parseArchive(t, "shop.txtar")
 	sources := sourcesOf(archive)
 	w := newWorkspace(t, sources)
@@ -57,6 +58,7 @@ func sourcesOf(archive *txtar.Archive) (sources []txtar.File) {
 // TestRunningTwiceChangesNothing also covers that files are not touched when
 // their content stays.
 func TestRunningTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, sourcesOf(parseArchive(t, "shop.txtar")))
 	w.mustGen("./...")
 	name := filepath.Join(w.dir, "shop/shop_troupe.go")
@@ -74,6 +76,7 @@ func TestRunningTwiceChangesNothing(t *testing.T) {
 // TestOrderOfGeneration: a package may use what is not yet generated in
 // another one, and a stale file does no harm.
 func TestOrderOfGeneration(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, sourcesOf(parseArchive(t, "shop.txtar")))
 	w.write("quest/quest.go", `package quest
 
@@ -105,8 +108,8 @@ func (q *Quest) Finish(ctx context.Context, player int64, reward shop.Receipt) e
 // TestRepositoryIsUpToDate runs the check on the package with every supported
 // type.
 func TestRepositoryIsUpToDate(t *testing.T) {
+	t.Parallel()
 	w := workspace{t, everything}
-	t.Setenv("GOWORK", "off")
 	if _, err := w.gen("-check", "-proto", "gentest.proto"); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 // lock; others are explained and leave the files alone. Loading packages runs the
 // go command, so all edits are made in copies that are loaded at once.
 func TestSchemaLock(t *testing.T) {
+	t.Parallel()
 	const file, lockFile = "shop/shop.go", "shop/troupe.lock.json"
 	archive := parseArchive(t, "shop.txtar")
 	edits := []struct {
@@ -82,6 +83,7 @@ func TestSchemaLock(t *testing.T) {
 
 // TestAccept: an incompatible edit is written only when asked for.
 func TestAccept(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, parseArchive(t, "shop.txtar").Files)
 	w.replace("shop/shop.go", "count uint32", "count uint64")
 	if _, err := w.gen("./shop"); err == nil || !strings.Contains(err.Error(), "troupe gen -accept") {
@@ -93,6 +95,7 @@ func TestAccept(t *testing.T) {
 
 // TestNumbersAreNotReused: what was removed with -accept keeps its number.
 func TestNumbersAreNotReused(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, sourcesOf(parseArchive(t, "shop.txtar")))
 	w.mustGen("./shop")
 	w.replace("shop/shop.go", ") Kick(", ") Expel(") // number 4
@@ -114,6 +117,7 @@ func TestNumbersAreNotReused(t *testing.T) {
 
 // TestBadLock: a damaged lock is an error, not a fresh start.
 func TestBadLock(t *testing.T) {
+	t.Parallel()
 	w := newWorkspace(t, sourcesOf(parseArchive(t, "shop.txtar")))
 	for _, content := range []string{"", "{", `{"version":2}`, `{"version":1,"extra":1}`} {
 		w.write("shop/troupe.lock.json", content)

@@ -5,6 +5,8 @@ package gen_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,17 @@ import (
 	"github.com/troupe-go/troupe/cmd/troupe/internal/gen"
 )
 
+// TestMain sets what all workspaces need; a test that sets it could not run in
+// parallel with others.
+func TestMain(m *testing.M) {
+	err := errors.Join(os.Setenv("GOWORK", "off"), os.Setenv("GOFLAGS", "-mod=mod"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
 // workspace is a module that uses the library as it is in this repository.
 type workspace struct {
 	*testing.T
@@ -26,8 +39,6 @@ func newWorkspace(t *testing.T, files []txtar.File) workspace {
 	t.Helper()
 	root, err := filepath.Abs("../../../..")
 	check(t, err)
-	t.Setenv("GOWORK", "off")
-	t.Setenv("GOFLAGS", "-mod=mod")
 	w := workspace{t, t.TempDir()}
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	check(t, err)
