@@ -53,7 +53,7 @@ func raftNodes() []string {
 var listed = []mutant{
 	{name: "no-fence-on-load", layer: "L2", ablation: true, check: hosts("no_fence_on_load")},
 	{name: "no-flush-seq", layer: "L2", edits: []edit{
-		{"orm/token.go", "return row.Fence() == t.Fence() && row.Seq < t.Seq", "return row.Fence() == t.Fence() && row != t"},
+		{"orm/token.go", "row.Seq>>loadBit == t.Seq>>loadBit && row.Seq < t.Seq", "row != t"},
 	}, check: simulation(), fast: true},
 	{name: "entity-epoch", layer: "L0", ablation: true, check: coreTest("entity-epoch")},
 	{name: "expire-cas", layer: "L1", ablation: true, check: model("expire-cas"), fast: true},
