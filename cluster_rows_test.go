@@ -156,3 +156,29 @@ func TestClusterStopDuringStart(t *testing.T) {
 		require.Len(t, c.Node(0).Members(), 3)
 	})
 }
+
+// TestClusterForgets: a node that has talked to many actors elsewhere forgets
+// them when it does not any more, and finds them again.
+func TestClusterForgets(t *testing.T) {
+	inCluster(t, troupetest.Config{}, func(t *testing.T, c *troupetest.Cluster, w *world) {
+		there := int64(0)
+		for id := range int64(60) {
+			require.NoError(t, c.Node(0).Send(troupe.ID("notes", id), "Note", int64(1), int64(1)))
+			at, err := where(c.Node(0), troupe.ID("notes", id))
+			require.NoError(t, err)
+			if at != "n0" {
+				there++
+			}
+		}
+		require.EqualValues(t, 60-there, c.Node(0).Active("notes"), "actors elsewhere are counted")
+		cells := troupe.Cells(c.Node(0), "notes")
+		require.EqualValues(t, 60, cells)
+		time.Sleep(5 * time.Minute)
+		require.EqualValues(t, 60-there, troupe.Cells(c.Node(0), "notes"))
+		for id := range int64(60) {
+			require.NoError(t, c.Node(0).Send(troupe.ID("notes", id), "Note", int64(1), int64(2)))
+		}
+		time.Sleep(time.Second)
+		w.checkOrder(true)
+	})
+}
