@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Actor is embedded, by value and first, in every type that is to be an actor:
@@ -271,11 +272,7 @@ func Spawn[T any, P ActorPtr[T]](from Caller, kindName string, init func(P)) (Re
 	case k.typ != reflect.TypeFor[P]():
 		return Ref{}, &CallError{To: Ref{Kind: kindName}, Method: "Spawn", Err: ErrBadArguments}
 	}
-	var setUp func(ActorHolder)
-	if init != nil {
-		setUp = func(actor ActorHolder) { init(any(actor).(P)) }
-	}
-	c, err := k.spawn(parent, setUp)
+	c, err := k.spawn(parent, *(*initFunc)(unsafe.Pointer(&init)))
 	if err != nil {
 		return Ref{}, &CallError{To: Ref{Kind: kindName, Node: n.name}, Method: "Spawn", Err: err}
 	}
@@ -291,7 +288,7 @@ func callerNode(from Caller) (*Node, *cell) {
 
 // spawn makes the instance on the caller's goroutine: nobody else can know the
 // actor yet.
-func (k *kind) spawn(parent *cell, init func(ActorHolder)) (*cell, error) {
+func (k *kind) spawn(parent *cell, init initFunc) (*cell, error) {
 	n := k.node
 	if err := n.admit(parent); err != nil {
 		return nil, err

@@ -39,14 +39,14 @@ type cell struct {
 	id   int64
 	ext  atomic.Pointer[cellExt] // what most actors do not need
 
-	actor ActorHolder       // turn; nil unless active
-	turn  *turn             // turn; the turn that runs, for calls from the handler
-	state cellState         // turn
-	timed bool              // turn; the instance has had timers
-	where atomic.Uint32     // in a cluster: a hint for senders, see directory.go
-	held  atomic.Uint32     // 1: waiting without a consumer, see hold
-	init  func(ActorHolder) // Spawn's; constant
-	epoch atomic.Uint64     // fencing epoch of the activation; written on the turn
+	actor ActorHolder   // turn; nil unless active
+	turn  *turn         // turn; the turn that runs, for calls from the handler
+	state cellState     // turn
+	timed bool          // turn; the instance has had timers
+	where atomic.Uint32 // in a cluster: a hint for senders, see directory.go
+	held  atomic.Uint32 // 1: waiting without a consumer, see hold
+	init  initFunc      // Spawn's, nil: none; constant
+	epoch atomic.Uint64 // fencing epoch of the activation; written on the turn
 }
 
 type cellState uint8
@@ -68,6 +68,7 @@ type sysMsg struct {
 // turn is what a goroutine needs to run cells. It is reused from cell to cell.
 type turn struct {
 	env     envelope
+	worker  *worker // whose turn it is and who can run another cell after it, or nil
 	running *cell
 	inline  meta
 	meta    *meta // of the message that is handled; nil for a plain send
@@ -105,7 +106,7 @@ func (c *cell) name() string {
 
 // schedule hands the cell to a worker. The caller is its consumer and is not
 // any more.
-func (c *cell) schedule() { c.kind.node.sched.schedule(c) }
+func (c *cell) schedule() { _ = c.kind.node.sched.schedule(c) }
 
 // pushSystem appends to the system lane and sees to it that it runs. It
 // reports false when the cell is gone; run is then not called.
@@ -219,6 +220,7 @@ func (c *cell) run(t *turn) {
 				t.env, handed = envelope{}, false
 				c.pushSystemOwned((*cell).resumeHanded)
 			}
+			t.handOn()
 			c.runSystem()
 		}
 		if handed {
@@ -251,6 +253,7 @@ func (c *cell) run(t *turn) {
 		switch c.pop(&t.env) {
 		case mpsc.Popped:
 			spins = 0
+			t.handOn()
 			if !c.prepare(t) {
 				continue
 			}

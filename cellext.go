@@ -58,6 +58,7 @@ type cellExt struct {
 	answered atomic.Uint64        // newest epoch of a reply from another node; any goroutine
 	stamped  atomic.Pointer[meta] // of one-way messages from this activation; any goroutine
 	came     atomic.Pointer[meta] // of the last one-way message from another node; any goroutine
+	unused   atomic.Uint32        // sweeps since the last message to another node
 	popped   uint32               // since the last look at waiting senders
 
 	mu       sync.Mutex

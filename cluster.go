@@ -131,6 +131,7 @@ func (cl *cluster) start(ctx context.Context) error {
 	cl.wg.Go(cl.runShards)
 	cl.wg.Go(cl.topics.run)
 	cl.wg.Go(cl.runRebalance)
+	cl.wg.Go(cl.runSweep)
 	return nil
 }
 
@@ -183,7 +184,7 @@ func (cl *cluster) openMeta(ctx context.Context) error {
 	cl.rpc = newMetaRPC(metaLn, metaDial, cl.log)
 	mc := metastore.Config{
 		ID: cl.node.name, Addr: cl.ep.Self().Addr, DataDir: cfg.DataDir, Voter: cfg.Voter,
-		Peers: cl.rpc, TTL: cfg.TTL, Logger: cl.log, Clock: cfg.Clock, Seeds: cl.seeds(ctx),
+		Peers: cl.rpc, TTL: cfg.TTL, Logger: cl.log, Clock: cfg.Clock, Seeds: cl.seeds(ctx), FindSeeds: cl.findSeeds,
 		OnFatal: cl.onFatal, AuthorizeMember: authorizeMember, AuthorizeInfo: cl.authorizeInfo,
 	}
 	if cfg.Voter {
@@ -216,6 +217,14 @@ func (cl *cluster) seeds(ctx context.Context) []string {
 		seeds = append(seeds, found...)
 	}
 	return seeds
+}
+
+// findSeeds asks for addresses again: no known node answers.
+func (cl *cluster) findSeeds(ctx context.Context) []string {
+	if cl.cfg.Discover == nil {
+		return nil
+	}
+	return cl.seeds(ctx)
 }
 
 // raftStream adapts the transport's stream service to the metadata store.

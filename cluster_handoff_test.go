@@ -69,7 +69,7 @@ func TestClusterJoinUnderLoad(t *testing.T) {
 		require.Positive(t, moved)
 		requireNoErrors(t, l.end())
 		time.Sleep(time.Second)
-		w.checkOnce()
+		w.checkOrder(true)
 		l.checkAll(w)
 		on := map[string]int{}
 		for _, ref := range refs[:20] {

@@ -21,9 +21,8 @@ import (
 )
 
 var (
-	clusterSeed   = flag.Uint64("cluster.seed", 1, "seed of the cluster tests' network")
-	clusterStrict = flag.Bool("cluster.strict", false, "fail on messages that are overtaken when a node joins")
-	clusterLog    = flag.Bool("cluster.log", false, "print the log of the nodes")
+	clusterSeed = flag.Uint64("cluster.seed", 1, "seed of the cluster tests' network")
+	clusterLog  = flag.Bool("cluster.log", false, "print the log of the nodes")
 )
 
 var bg = context.Background()
@@ -108,47 +107,6 @@ func (w *world) checkOrder(lossless bool) {
 		}
 		last[f] = max(last[f], r.seq)
 	}
-}
-
-// checkOnce asserts that every message ran exactly once. Messages that were
-// overtaken fail with -cluster.strict and are counted otherwise: a known fault
-// of moves to a node that has just joined, see "What works" in the README.
-func (w *world) checkOnce() {
-	w.t.Helper()
-	if *clusterStrict {
-		w.checkOrder(true)
-		return
-	}
-	type flow struct {
-		ref    troupe.Ref
-		sender int64
-	}
-	seen := map[flow]map[int64]bool{}
-	newest := map[flow]int64{}
-	overtaken := 0
-	for _, r := range w.snapshot() {
-		if r.sender == 0 {
-			continue
-		}
-		f := flow{r.ref, r.sender}
-		if seen[f] == nil {
-			seen[f] = map[int64]bool{}
-		}
-		if seen[f][r.seq] {
-			w.t.Errorf("I11: %v from sender %d: message %d ran twice", r.ref, r.sender, r.seq)
-		}
-		seen[f][r.seq] = true
-		if r.seq < newest[f] {
-			overtaken++
-		}
-		newest[f] = max(newest[f], r.seq)
-	}
-	for f, all := range seen {
-		if int64(len(all)) != newest[f] {
-			w.t.Errorf("I11: %v from sender %d: %d messages of %d ran", f.ref, f.sender, len(all), newest[f])
-		}
-	}
-	w.t.Logf("%d messages were overtaken", overtaken)
 }
 
 // notes is the actor of most tests.

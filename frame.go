@@ -16,7 +16,8 @@ import (
 //	publish  type(1) topic message...
 //
 // key is zigzag(id) or, with flagName, len name. epoch is the claim epoch that
-// the sender believes the target to have, 0 when unknown.
+// the sender believes the target to have; when nobody has claimed it yet, that
+// of the session that it is sent to.
 const (
 	frameMessage byte = 1
 	frameReply   byte = 2

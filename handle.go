@@ -77,7 +77,7 @@ func Post[A, R any](h Handle, m *Method[A, R], args A) error {
 				return nil
 			}
 			if r.OK() {
-				h.to.pushedUncommonly(r)
+				h.to.pushedUncommonly(r, h.from)
 				return nil
 			}
 		}
@@ -171,7 +171,7 @@ func (h *Handle) route(ctx context.Context, e *envelope) error {
 			return c.pushFull(ctx, h.from, *e)
 		case mpsc.Closed:
 		default:
-			c.pushedUncommonly(r)
+			c.pushedUncommonly(r, h.from)
 			return nil
 		}
 		// The cell is gone: virtual actors and stubs get a new one.
@@ -210,10 +210,17 @@ func (c *cell) stamp() *meta {
 }
 
 // pushedUncommonly follows up on a push that has succeeded.
-func (c *cell) pushedUncommonly(r mpsc.PushResult) {
+func (c *cell) pushedUncommonly(r mpsc.PushResult, from *cell) {
 	switch r {
 	case mpsc.PushedFirst:
-		c.schedule()
+		if from.runNext(c) {
+			return
+		}
+		if c.kind.node.sched.schedule(c) {
+			// A sender to many idle actors: let some run, so that they use few
+			// goroutines in turn.
+			runtime.Gosched()
+		}
 	case mpsc.PushedAhead:
 		// A sender in a tight loop: let the actor run before its mailbox
 		// leaves the cache.
@@ -277,8 +284,11 @@ func (c *cell) pushFull(ctx context.Context, from *cell, e envelope) error {
 		case mpsc.Closed:
 			return ErrActorStopped
 		default:
-			c.pushedUncommonly(r)
+			c.pushedUncommonly(r, from)
 			return nil
+		}
+		if from != nil {
+			from.turn.handOn()
 		}
 		select {
 		case <-room:
@@ -353,6 +363,9 @@ func (h *Handle) call(ctx context.Context, e envelope) (pointer, error) {
 		n.calls.discard(cl)
 		e.meta = nil
 		return nil, h.failed(e, err)
+	}
+	if h.from != nil {
+		h.from.turn.handOn()
 	}
 	release := from.cell.releaseTurn()
 	reply, err := n.calls.wait(ctx, cl)

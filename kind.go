@@ -8,9 +8,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/troupe-go/troupe/internal/mpsc"
 )
+
+// initFunc is a func(*T), the kind's actor type being T. It is a word, where a
+// function that converts its argument would be an allocation for each actor.
+type initFunc unsafe.Pointer
 
 // ActorPtr is the constraint of the kind constructors: a pointer to a struct
 // that embeds Actor.
@@ -22,10 +27,12 @@ type ActorPtr[T any] interface {
 // Kind describes a type of actor to Register. It is made by Virtual, Local,
 // Stub, Singleton and Pool.
 type Kind struct {
-	name    string
-	class   kindClass
-	typ     reflect.Type // *T
-	create  func() ActorHolder
+	name   string
+	class  kindClass
+	typ    reflect.Type // *T
+	create func() ActorHolder
+	// setUp calls Spawn's init, whose type is erased, for a new instance.
+	setUp   func(actor ActorHolder, init initFunc)
 	options []Option
 	single  bool // a Singleton
 }
@@ -48,6 +55,10 @@ func newKind[T any, P ActorPtr[T]](name string, class kindClass, options []Optio
 	return Kind{
 		name: name, class: class, typ: reflect.TypeFor[P](), options: options,
 		create: func() ActorHolder { return P(new(T)) },
+		setUp: func(actor ActorHolder, init initFunc) {
+			f := *(*func(P))(unsafe.Pointer(&init))
+			f(actor.(P))
+		},
 	}
 }
 

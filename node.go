@@ -352,11 +352,15 @@ func (n *Node) Count(kindName string, c Counter) int64 {
 }
 
 // Active returns how many actors of a kind the node holds, including those
-// that are being activated or deactivated.
+// that are being activated or deactivated. In a cluster it does not count those
+// of virtual actors and stubs.
 func (n *Node) Active(kindName string) int {
 	k := n.kindOf(kindName)
 	if k == nil {
 		return 0
+	}
+	if k.clustered { // the registry also has what lives elsewhere
+		return int(k.counts[CountActivations].Load() - k.counts[CountDeactivations].Load())
 	}
 	return int(k.registry.count.Load())
 }

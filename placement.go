@@ -45,7 +45,10 @@ func PlaceLocal(id Ref, hosts []Host, self int) int {
 func PlaceLeastLoaded(id Ref, hosts []Host, _ int) int {
 	key := hashKey(id)
 	a := int(mix64(key) % uint64(len(hosts)))
-	b := int(mix64(key+1) % uint64(len(hosts)))
+	b := a // another one, if there is one
+	if others := len(hosts) - 1; others > 0 {
+		b = (a + 1 + int(mix64(key+1)%uint64(others))) % len(hosts)
+	}
 	if hosts[b].Load < hosts[a].Load {
 		return b
 	}

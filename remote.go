@@ -77,7 +77,7 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	if e.m == flushMethod && e.meta.remote != nil {
 		// What came before it was passed on: it is through when a flush of
 		// our own is.
-		link, epoch, waiter, hops := x.link, x.remote.Epoch, e.meta.remote, e.meta.hops
+		link, epoch, waiter, hops := x.link, x.toEpoch(), e.meta.remote, e.meta.hops
 		*e = envelope{}
 		if hops >= maxHops {
 			waiter.reply(flushMethod, nil, nil) // going round in a circle
@@ -96,7 +96,7 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	if e.meta != nil && e.meta.hops >= maxHops {
 		return ErrNotOwner
 	}
-	err := cl.send(x.link, c, e, x.remote.Epoch, from, fromEpoch)
+	err := cl.send(x.link, c, e, x.toEpoch(), from, fromEpoch)
 	if err != nil && !c.sameOwner() {
 		x.again = append(x.again, *e) // it went away just now
 		*e = envelope{}
@@ -105,6 +105,12 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 	}
 	return err
 }
+
+// toEpoch is the epoch that messages to the owner of a remote cell carry: of its
+// claim, which is younger than the session, or, when it is to claim the id with
+// this message, of the session. Either way the message is late, and is not
+// handled or passed on, when the node at the other end has another session.
+func (x *cellExt) toEpoch() uint64 { return max(x.remote.Epoch, x.remote.Session) }
 
 // maxHops bounds how often a one-way message is passed on.
 const maxHops = 8
@@ -150,7 +156,7 @@ func (c *cell) follow() {
 		return
 	}
 	c.state, x.locating = stateWaiting, true
-	link, epoch := x.link, x.remote.Epoch
+	link, epoch := x.link, x.toEpoch()
 	cl.spawn(func() {
 		cl.flushUntil(link, c, epoch)
 		c.pushSystem(func(c *cell) {
@@ -245,6 +251,9 @@ func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) error {
 // send writes e to link. On success the arguments are released, or kept by the
 // call that waits; on an error e is still the caller's.
 func (cl *cluster) send(link *peerLink, c *cell, e *envelope, epoch uint64, from Ref, fromEpoch uint64) error {
+	if x := c.extra(); x.unused.Load() != 0 {
+		x.unused.Store(0)
+	}
 	m := message{kind: c.kind.hash, id: c.id, name: c.name(), method: e.m.Info().Number, epoch: epoch, hops: 1}
 	meta := e.meta
 	var waiting *call
@@ -324,7 +333,7 @@ func (c *cell) sendDirect(from *cell, e *envelope) (sent bool, err error) {
 	if from != nil && from.kind.clustered {
 		ref, epoch = from.ref(), from.epoch.Load()
 	}
-	err = c.kind.node.cluster.send(x.link, c, e, x.remote.Epoch, ref, epoch)
+	err = c.kind.node.cluster.send(x.link, c, e, x.toEpoch(), ref, epoch)
 	c.leaveTurn()
 	return true, err
 }

@@ -23,16 +23,26 @@ type scheduler struct {
 	busy   int           // workers that run or were given a cell
 	quiet  chan struct{} // closed when busy becomes 0; nil if nobody waits
 	closed bool
+	users  []*worker // that have used their place, see sched_next.go
+	// lookTimer runs look; nil until it is needed.
+	lookTimer *time.Timer
+	watching  atomic.Bool // lookTimer is armed, or look runs; written under mu
 
 	workers sync.WaitGroup
 }
 
 // worker is one parked or running goroutine.
 type worker struct {
-	jobs  chan job // capacity 1: giving a job to a parked worker never blocks
+	wake  chan struct{} // capacity 1: waking a parked worker never blocks
 	turn  turn
 	clean bool // the goroutine ends because it was told to
-	now   job
+	now   job  // while parked: of whoever took the worker from the list
+
+	next   atomic.Pointer[cell] // to be run when the turn is over, see sched_next.go
+	hops   atomic.Uint32        // uses of next
+	listed atomic.Bool          // in scheduler.users
+	seen   uint32               // hops at the last look; guarded by the scheduler
+	row    uint32               // cells taken from next
 }
 
 // job is what a worker is given: a cell of which it becomes the consumer, or a
@@ -44,24 +54,46 @@ type job struct {
 	at    time.Duration // when it was given, 0 unless sampled
 }
 
-func (s *scheduler) schedule(c *cell) {
-	s.give(job{cell: c, at: s.node.sampler.stamp()})
+// schedule gives c to a worker. It reports whether a goroutine had to be made
+// for it because none was parked.
+func (s *scheduler) schedule(c *cell) (made bool) {
+	return s.give(job{cell: c, at: s.node.sampler.stamp()})
 }
 
-func (s *scheduler) give(j job) {
+func (s *scheduler) give(j job) (made bool) {
 	s.mu.Lock()
-	s.busy++
-	if n := len(s.parked); n > 0 {
-		w := s.parked[n-1]
-		s.parked[n-1] = nil
-		s.parked = s.parked[:n-1]
-		s.mu.Unlock()
-		w.jobs <- j
-		return
-	}
+	w := s.idleLocked()
 	s.mu.Unlock()
+	return s.start(w, j)
+}
+
+// giveLocked is give for a caller who holds the lock: what he swapped out of a
+// place stays counted in busy.
+func (s *scheduler) giveLocked(j job) { s.start(s.idleLocked(), j) }
+
+// idleLocked returns a parked worker, or nil, for one more job.
+func (s *scheduler) idleLocked() *worker {
+	s.busy++
+	n := len(s.parked)
+	if n == 0 {
+		return nil
+	}
+	w := s.parked[n-1]
+	s.parked[n-1] = nil
+	s.parked = s.parked[:n-1]
+	return w
+}
+
+// start lets w, or a new worker, do the job.
+func (s *scheduler) start(w *worker, j job) (made bool) {
+	if w != nil {
+		w.now = j
+		w.wake <- struct{}{}
+		return false
+	}
 	s.workers.Add(1)
-	go s.work(&worker{jobs: make(chan job, 1), now: j})
+	go s.work(&worker{wake: make(chan struct{}, 1), now: j})
+	return true
 }
 
 // work is the goroutine of a worker. It ends when too many are parked, or at
@@ -75,19 +107,28 @@ func (s *scheduler) work(w *worker) {
 	}()
 	for {
 		if w.now.batch != nil {
+			w.turn.worker = nil // what a timer wakes does not wait for the batch
 			w.now.batch.work(&w.turn)
 		} else {
+			w.turn.worker = w
 			s.node.sampler.age(&w.now)
 			w.turn.env = w.now.env
 			w.now.cell.run(&w.turn)
 		}
-		w.now.cell, w.now.batch = nil, nil
+		w.now = job{}
+		if c := w.take(); c != nil {
+			w.now.cell = c
+			w.yieldEvery()
+			continue
+		}
 		if !s.park(w) {
+			s.unlist(w)
 			w.clean = true
 			return
 		}
-		w.now = <-w.jobs
+		<-w.wake
 		if w.now.cell == nil && w.now.batch == nil {
+			s.unlist(w)
 			w.clean = true
 			return
 		}
@@ -115,8 +156,9 @@ func (s *scheduler) park(w *worker) bool {
 // runtime.Goexit (testing.T.FailNow does that): its message fails like one that
 // panicked, and another goroutine takes over.
 func (s *scheduler) replace(w *worker) {
-	next := &worker{jobs: make(chan job, 1), now: w.now}
+	next := &worker{wake: make(chan struct{}, 1), now: w.now}
 	next.now.env = envelope{}
+	s.unlist(w)
 	t := &w.turn
 	c := t.running
 	if c != nil && t.exited != nil {
@@ -153,9 +195,12 @@ func (s *scheduler) close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, w := range s.parked {
-		w.jobs <- job{}
+		w.wake <- struct{}{}
 	}
 	s.parked = nil
+	if s.lookTimer != nil {
+		s.lookTimer.Stop()
+	}
 	s.mu.Unlock()
 }
 

@@ -110,7 +110,7 @@ func (s *subscription) deliver(e envelope) {
 	case mpsc.Closed:
 		s.cell.discard(&e, CountDropStopped, ErrActorStopped)
 	default:
-		s.cell.pushedUncommonly(r)
+		s.cell.pushedUncommonly(r, nil)
 	}
 }
 

@@ -87,7 +87,7 @@ func (c *cell) runActivate() (err error) {
 		}
 	}()
 	if c.init != nil {
-		c.init(c.actor)
+		c.kind.setUp(c.actor, c.init)
 	}
 	a, ok := c.actor.(Activator)
 	if !ok {

@@ -32,6 +32,7 @@ type Summary struct {
 	Loads           int            `json:"db_loads"`
 	Writes          int            `json:"db_writes"`
 	ZombiesRefused  int            `json:"zombie_writes_refused"`
+	Exits           int            `json:"exits_after_last_fault"`
 	Transfers       int            `json:"transfers"`
 	IDs             int            `json:"ids"`
 	Handlers        int            `json:"handlers"`
@@ -73,6 +74,7 @@ func (w *workload) check(o options) *Summary {
 	for e, ops := range by {
 		s.checkEntity(e, ops, !slices.Contains(w.stuck, e))
 	}
+	s.Exits = w.exits
 	s.Ops += int(w.others.Load()) + len(w.ids)
 	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
 	defer cancel()

@@ -252,15 +252,17 @@ func (c *cluster) signal(i int, s syscall.Signal) *process {
 	return c.procs[i]
 }
 
-// revive starts a node again if it has ended, until the run is over.
-func (c *cluster) revive(ctx context.Context, i int) {
+// revive starts a node again if it has ended, and reports whether it had.
+func (c *cluster) revive(ctx context.Context, i int) bool {
 	c.mu.Lock()
 	p := c.procs[i]
 	c.mu.Unlock()
 	select {
 	case <-p.done:
 		_ = c.boot(ctx, i)
+		return true
 	default:
+		return false
 	}
 }
 

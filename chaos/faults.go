@@ -136,7 +136,7 @@ func (w *workload) inject(f *fault, rng *rand.Rand) {
 		for j := range nodes {
 			w.drain(j)
 			c.revive(ctx, j)
-			pause(ctx, ttl/2)
+			w.violate(c.ready(ctx, j)) // as whoever rolls a version out waits
 		}
 	case "wipe-worker":
 		<-c.signal(i, syscall.SIGKILL).done

@@ -31,6 +31,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of faults and workload")
 	flag.BoolVar(&o.json, "json", false, "print one JSON line only")
 	flag.StringVar(&o.report, "report", "", "write an HTML report to this file")
+	flag.BoolVar(&o.keep, "keep", false, "keep the directory with the servers' log")
 	flag.DurationVar(&o.every, "every", 4*time.Second, "time between faults")
 	flag.Parse()
 	o.faults = strings.Split(*faults, ",")
@@ -62,6 +63,7 @@ type options struct {
 	json            bool
 	report          string
 	namespaces      bool
+	keep            bool
 }
 
 // inside marks the process that runs in the run's own network namespace.
@@ -92,11 +94,21 @@ func again() int {
 
 // run is one run: build, start, torment, check, report.
 func run(o options) (*Summary, error) {
-	dir, err := os.MkdirTemp("", "chaos")
+	// A database whose disk is shared with whatever else the machine does would
+	// be measured, not the library.
+	base := ""
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		base = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(base, "chaos")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	if o.keep {
+		fmt.Fprintln(os.Stderr, "logs in", filepath.Join(dir, "log"))
+	} else {
+		defer os.RemoveAll(dir)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.duration+3*time.Minute)
 	defer cancel()
 	bin := filepath.Join(dir, "server")

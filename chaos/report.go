@@ -25,8 +25,19 @@ const (
 
 // families gives every group of faults its color.
 var families = []struct{ prefix, color string }{
-	{"kill", "#c33"}, {"restart", "#c33"}, {"same", "#c33"}, {"wipe", "#c33"}, {"stop", "#d90"}, {"starve", "#d90"},
-	{"fsync", "#848"}, {"disk", "#848"}, {"truncate", "#848"}, {"flip", "#848"}, {"drain", "#393"}, {"roll", "#393"}, {"login", "#393"},
+	{"kill", "#c33"},
+	{"restart", "#c33"},
+	{"same", "#c33"},
+	{"wipe", "#c33"},
+	{"stop", "#d90"},
+	{"starve", "#d90"},
+	{"fsync", "#848"},
+	{"disk", "#848"},
+	{"truncate", "#848"},
+	{"flip", "#848"},
+	{"drain", "#393"},
+	{"roll", "#393"},
+	{"login", "#393"},
 }
 
 func familyColor(class string) string {

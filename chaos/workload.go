@@ -51,6 +51,7 @@ type workload struct {
 	failed int // tries without an answer
 	stuck  []int
 	stops  []stopped
+	exits  int      // nodes that ended by themselves after the last fault
 	found  []string // violations that a fault itself has found
 
 	db        dbStats
@@ -83,6 +84,11 @@ func (w *workload) run(ctx context.Context, o options) {
 	trouble, end := context.WithTimeout(ctx, o.duration)
 	w.torment(trouble, o)
 	end()
+	alive, dead := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { w.keep(alive) })
+	defer keeper.Wait()
+	defer dead()
 	pause(ctx, 2*ttl)
 	stop()
 	time.AfterFunc(settleFor, finish)
@@ -140,6 +146,21 @@ func (w *workload) call(ctx context.Context, node int, op *operation) (placed, e
 		return p, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	return p, json.NewDecoder(resp.Body).Decode(&p)
+}
+
+// keep starts nodes again that end by themselves after the last fault, as a
+// supervisor would.
+func (w *workload) keep(ctx context.Context) {
+	for ctx.Err() == nil {
+		for i := range nodes {
+			if w.c.revive(ctx, i) {
+				w.mu.Lock()
+				w.exits++
+				w.mu.Unlock()
+			}
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
 }
 
 // settle is I13: after the last fault everything answers. Its reads are the

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/troupe-go/troupe"
+	"github.com/troupe-go/troupe/transport/memory"
 )
 
 // TestBatch: groups and single sessions at three gates get their events in the
@@ -68,6 +69,10 @@ func TestMovedSessionKeepsThePushOrder(t *testing.T) {
 		w := startCluster(t)
 		player := w.playerOn("n2")
 		_, in := w.client(player, "n0")
+		slow := memory.Faults{Delay: 40 * time.Millisecond} // by way of n0 it takes longer
+		w.c.Network().Set("n2", "n0", slow)
+		w.c.Network().Set("n0", "n1", slow)
+		w.c.Network().Set("n0", "n2", slow)
 		var want []string
 		stop := make(chan struct{})
 		drained := make(chan error, 1)

@@ -236,46 +236,50 @@ func TestClusterReplacesTheOlderLogin(t *testing.T) {
 }
 
 // TestClusterGateCrashes: the client's gate dies with its node. The client
-// comes back at another gate and is told to reload.
+// comes back at another gate and is told to reload, long before the lease of the
+// dead node runs out.
 func TestClusterGateCrashes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := startCluster(t)
-		player := w.playerOn("n1")
-		reloads := 0
-		addr := "n2"
-		c, err := client.Dial(t.Context(), client.Config{
-			Login: func(context.Context) (client.Ticket, error) {
-				return client.Ticket{Addr: addr, Token: loginToken(player)}, nil
-			},
-			Dial: w.dial,
-			OnState: func(e client.Event) {
-				if e.State == client.Reload {
-					reloads++
-				}
-			},
-		})
-		require.NoError(t, err)
-		defer c.Close()
-		crashed := time.Now()
-		addr = "n0"
-		dead := w.gates["n2"]
-		delete(w.gates, "n2")
-		w.c.Crash(2)
-		for _, conn := range dead.openConns() {
-			_ = conn.Close()
-		}
-		for {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err = c.Call(ctx, 1, encodedText("again"))
-			cancel()
-			if err == nil {
-				break
+	synctest.Test(t, gateCrashes)
+}
+
+func gateCrashes(t *testing.T) {
+	w := startCluster(t)
+	player := w.playerOn("n1")
+	reloads := 0
+	addr := "n2"
+	c, err := client.Dial(t.Context(), client.Config{
+		Login: func(context.Context) (client.Ticket, error) {
+			return client.Ticket{Addr: addr, Token: loginToken(player)}, nil
+		},
+		Dial: w.dial,
+		OnState: func(e client.Event) {
+			if e.State == client.Reload {
+				reloads++
 			}
-			time.Sleep(10 * time.Millisecond) // virtual
-			require.Less(t, time.Since(crashed), 10*time.Second, "%v", err)
-		}
-		t.Log("playing again after", time.Since(crashed))
-		require.Equal(t, 1, reloads)
-		require.NoError(t, dead.Stop(context.Background()))
+		},
 	})
+	require.NoError(t, err)
+	defer c.Close()
+	crashed := time.Now()
+	addr = "n0"
+	dead := w.gates["n2"]
+	delete(w.gates, "n2")
+	w.c.Crash(2)
+	for _, conn := range dead.openConns() {
+		_ = conn.Close()
+	}
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err = c.Call(ctx, 1, encodedText("again"))
+		cancel()
+		if err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // virtual
+		require.Less(t, time.Since(crashed), 10*time.Second, "%v", err)
+	}
+	t.Log("playing again after", time.Since(crashed))
+	require.Less(t, time.Since(crashed), 3*time.Second, "nobody waits for the lease of a gate that cannot be reached")
+	require.Equal(t, 1, reloads)
+	require.NoError(t, dead.Stop(context.Background()))
 }

@@ -34,11 +34,13 @@ type Presence struct {
 
 // While the gates are asked, pushes wait for findTimeout, and while those
 // before them are under way by a former gate for settleTimeout: that gate may
-// die. At most maxWaitingPushes wait.
+// die. At most maxWaitingPushes wait for the first, and maxSettlingPushes for
+// the second.
 const (
-	findTimeout      = 2 * time.Second
-	settleTimeout    = time.Second
-	maxWaitingPushes = 64
+	findTimeout       = 2 * time.Second
+	settleTimeout     = time.Second
+	maxWaitingPushes  = 64
+	maxSettlingPushes = 1024
 )
 
 // Handle takes a session event; return its error from the Session handler. It
@@ -150,7 +152,7 @@ func (p *Presence) PushVolatile(from troupe.Caller, event int32, data []byte) er
 func (p *Presence) push(from troupe.Caller, w Push) error {
 	if !p.session.IsZero() {
 		if !p.settles.IsZero() {
-			if time.Now().Before(p.settles) && len(p.waiting) < maxWaitingPushes {
+			if time.Now().Before(p.settles) && len(p.waiting) < maxSettlingPushes {
 				p.waiting = append(p.waiting, w)
 				return nil
 			}

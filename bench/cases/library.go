@@ -77,8 +77,10 @@ func All(linked ...Library) []compare.Case {
 // Plain are the contenders that the main program links: ourselves, and what one
 // would write without a library.
 func Plain() []Library {
-	return []Library{troupeLibrary(), goroutineLibrary(), channel(100), channel(1024), linkedLibrary(), mutexLibrary(),
-		rawTCP(), remoteInline(), handwritten()}
+	return []Library{
+		troupeLibrary(), goroutineLibrary(), channel(100), channel(1024), linkedLibrary(), mutexLibrary(),
+		rawTCP(), remoteInline(), handwritten(),
+	}
 }
 
 // Roles returns the other processes that the libraries may start.

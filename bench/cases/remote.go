@@ -38,13 +38,19 @@ func remoteCases(linked []Library) []compare.Case {
 		offers      func(lib Library) bool
 		work        func(b *compare.B, r Remote) func(n int)
 	}{
-		{"remote/call1", "request and reply between two processes, 1 outstanding; compared by the median", 10_000,
-			func(lib Library) bool { return true }, callTimed},
-		{"remote/call64", "request and reply between two processes, 64 outstanding", 50_000,
+		{
+			"remote/call1", "request and reply between two processes, 1 outstanding; compared by the median", 10_000,
+			func(lib Library) bool { return true }, callTimed,
+		},
+		{
+			"remote/call64", "request and reply between two processes, 64 outstanding", 50_000,
 			func(lib Library) bool { return !lib.OneCaller },
-			func(_ *compare.B, r Remote) func(n int) { return CallAll(64, r.Call) }},
-		{"remote/send", "one-way messages of 32 bytes from one goroutine to another process, until all are handled", 200_000,
-			func(lib Library) bool { return true }, sendAll},
+			func(_ *compare.B, r Remote) func(n int) { return CallAll(64, r.Call) },
+		},
+		{
+			"remote/send", "one-way messages of 32 bytes from one goroutine to another process, until all are handled", 200_000,
+			func(lib Library) bool { return true }, sendAll,
+		},
 	} {
 		c := compare.Case{Name: s.name, About: s.about, N: s.n}
 		add(&c, "remote", linked, func(lib Library) func(b *compare.B) func(n int) {

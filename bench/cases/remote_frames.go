@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/troupe-go/troupe/bench/cases/trade"
@@ -36,10 +37,6 @@ func handwritten() Library {
 		Remote: framesClient,
 	}
 }
-
-// sink keeps what is decoded from being optimized away. The connection's reader
-// and the goroutine of offers write it; a process is asked by one of them only.
-var sink *trade.Args
 
 // onFrame is a transport.Handler that only takes frames.
 type onFrame func(from transport.Link, frame []byte)
@@ -78,7 +75,7 @@ func framesServer(ctx context.Context, _ []string, ready func(string)) error {
 	defer close(offers)
 	go func() {
 		for o := range offers {
-			sink = o.args
+			runtime.KeepAlive(o.args)
 			_ = o.from.Send(nowOnMessages, appendFrame(nil, opAnswer, o.number))
 		}
 	}()
@@ -93,7 +90,7 @@ func framesServer(ctx context.Context, _ []string, ready func(string)) error {
 		case opTotal:
 			out = append(out, total.Bytes()...)
 		case opOffer:
-			sink = parseOffer(data)
+			runtime.KeepAlive(parseOffer(data))
 		case opOfferLater:
 			offers <- later{from, number, parseOffer(data)}
 			return

@@ -53,7 +53,7 @@ func raftNodes() []string {
 var listed = []mutant{
 	{name: "no-fence-on-load", layer: "L2", ablation: true, check: hosts("no_fence_on_load")},
 	{name: "no-flush-seq", layer: "L2", edits: []edit{
-		{"orm/token.go", "return row.Fence() == t.Fence() && row.Seq < t.Seq", "return row.Fence() == t.Fence() && row != t"},
+		{"orm/token.go", "row.Seq>>loadBit == t.Seq>>loadBit && row.Seq < t.Seq", "row != t"},
 	}, check: simulation(), fast: true},
 	{name: "entity-epoch", layer: "L0", ablation: true, check: coreTest("entity-epoch")},
 	{name: "expire-cas", layer: "L1", ablation: true, check: model("expire-cas"), fast: true},
@@ -63,11 +63,11 @@ var listed = []mutant{
 		{"internal/metastore/clock_linux.go", "unix.ClockGettime(unix.CLOCK_BOOTTIME,", "unix.ClockGettime(unix.CLOCK_REALTIME,"},
 	}, check: []string{"./internal/metastore", "-run", "TestClockCountsFromBoot"}},
 	{name: "verify-leader-grants", layer: "L2", edits: granting("n.raft.VerifyLeader().Error() == nil"), check: raftNodes()},
-	{name: "state-leader-grants", layer: "L2", edits: granting("n.raft.State() == raft.Leader"), check: raftNodes()},
+	{name: "state-leader-grants", layer: "L2", edits: granting("n.raft.State() == raft.Leader"), check: raftNodes(), fast: true},
 	{name: "gate", layer: "L1", ablation: true, check: model("gate")},
 	{name: "release-before-flush", layer: "L2", edits: []edit{
 		{"handoff.go", "if err := c.runDeactivate(); err != nil {", "if err := error(nil); err != nil {"},
-	}, check: nodes(), fast: true},
+	}, check: nodes()},
 	{name: "transfer-same-epoch", layer: "L1", ablation: true, check: model("transfer-epoch")},
 	{name: "dedupe-not-saved", layer: "L0", ablation: true, check: coreTest("dedupe-save")},
 	{name: "no-sync", layer: "L0", edits: []edit{

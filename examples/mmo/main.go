@@ -87,11 +87,12 @@ func main() {
 	}
 }
 
-// tuneMemory trades memory for time: a game server has more of the first. The
-// variables of the runtime have the last word.
+// tuneMemory trades memory for time: a game server has more of the first, and
+// every collection costs those who are served meanwhile. The variables of the
+// runtime have the last word.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(1000)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(1500 << 20)

@@ -20,6 +20,7 @@ type idSource struct {
 	epoch   uint64
 	busy    bool
 	minted  *troupe.Snowflakes
+	by      minter
 }
 
 func (d *idSource) reset() { *d = idSource{} }
@@ -78,6 +79,8 @@ func (d *idSource) acquired(n *node, session uint64, got core.Result) {
 				n.w.check.fail("I9: no id source: %v", err)
 				return
 			}
+			n.w.note("worker", uint64(n.number), got.Value, got.Epoch)
+			d.by = minter{n.number, n.w.generation}
 			d.session, d.worker, d.epoch, d.minted = session, got.Value, got.Epoch, g
 		})
 }
@@ -94,6 +97,6 @@ func (d *idSource) mint(n *node) func() {
 			n.w.stats.IDsRefused++
 			return
 		}
-		n.w.check.minted(n, id)
+		n.w.check.minted(d.by, id)
 	}
 }

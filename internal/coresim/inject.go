@@ -158,6 +158,7 @@ func (w *world) stopClock(p *process, later func(func())) {
 	later(func() {
 		p.clock.offset -= w.now - begin
 		p.clock.stopped = false
+		p.clock.stops++ // what was asked for meanwhile has a wrong begin, too
 		p.resume()
 	})
 }

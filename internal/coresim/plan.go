@@ -125,8 +125,3 @@ func howLong(rng *rand.Rand) int64 {
 	}
 	return rng.Int64N(2 * ttl)
 }
-
-// has reports whether the plan contains a kind of fault.
-func (p Plan) has(kind string) bool {
-	return slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == kind })
-}

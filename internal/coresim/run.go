@@ -23,7 +23,7 @@ type Stats struct {
 	Entries, Elections, Snapshots, Expired     int
 	Fenced, StepDowns, GaveUp, NotAdmitted     int
 	IDs, IDsRefused, LostNotes, OldGeneration  int
-	Recoveries                                 int
+	Recoveries, IDsRepeated                    int
 	OldestLost, Worst, Virtual                 int64
 }
 

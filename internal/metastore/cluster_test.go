@@ -382,3 +382,23 @@ func TestRest(t *testing.T) {
 		require.Less(t, entries, uint64(60*10))
 	})
 }
+
+// TestFindSeeds: a node whose seeds are all gone asks for others.
+func TestFindSeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		c.ready()
+		asked := 0
+		worker := c.open(Config{ID: "w1", Seeds: []string{"gone"}, FindSeeds: func(context.Context) []string {
+			if asked++; asked < 3 {
+				return nil
+			}
+			return []string{"n1", "n2", "n3"}
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, worker.WaitReady(ctx))
+		require.Equal(t, 3, asked)
+		require.NoError(t, c.claim(c.open1("w1"), 1).Err)
+	})
+}

@@ -60,6 +60,9 @@ type Config struct {
 	// Seeds are addresses of voters to ask, for nodes that are not in
 	// Bootstrap.Servers.
 	Seeds []string
+	// FindSeeds, if set, is asked for more of them when none that is known
+	// names a leader, every 2 s at most. It may block until its context ends.
+	FindSeeds func(ctx context.Context) []string
 
 	// Stream and Peers connect nodes. Both may be nil for a node alone. The node
 	// closes the Stream, not the Peers.

@@ -154,6 +154,7 @@ func (n *Node) runFeed(ctx context.Context) {
 			}
 			n.log.Debug("feed", "voter", addr, "err", err)
 		}
+		n.findSeeds(ctx)
 		sleep(ctx, 4*tickEvery)
 	}
 }

@@ -72,6 +72,7 @@ func (n *Node) member(ctx context.Context, action byte, id, addr string) error {
 		if err == nil || errors.Is(err, errRemote) || errors.Is(err, ErrWrongCluster) {
 			return err
 		}
+		n.findSeeds(ctx)
 		sleep(ctx, 2*tickEvery)
 		if ctx.Err() != nil || n.ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())

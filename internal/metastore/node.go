@@ -40,7 +40,9 @@ type Node struct {
 	snaps    feedSnapshots
 
 	// Followers of the feed only.
-	fedAt atomic.Int64 // when the feed last answered with a healthy voter behind it
+	found    atomic.Pointer[[]string] // by Config.FindSeeds
+	lookedAt atomic.Int64             // for them; by Config.Clock
+	fedAt    atomic.Int64             // when the feed last answered with a healthy voter behind it
 
 	hint    atomic.Pointer[string] // address of the last known leader
 	fault   atomic.Pointer[error]

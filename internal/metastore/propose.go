@@ -131,6 +131,23 @@ func (n *Node) findLeader(ctx context.Context) {
 			return
 		}
 	}
+	n.findSeeds(ctx)
+}
+
+// findSeedsEvery is the time between two searches for seeds.
+const findSeedsEvery = 2 * time.Second
+
+// findSeeds asks for more addresses, since no voter that is known answers.
+func (n *Node) findSeeds(ctx context.Context) {
+	if n.cfg.FindSeeds == nil {
+		return
+	}
+	now, last := n.cfg.Clock(), n.lookedAt.Load()
+	if last != 0 && now-last < int64(findSeedsEvery) || !n.lookedAt.CompareAndSwap(last, max(now, 1)) {
+		return
+	}
+	found := n.cfg.FindSeeds(ctx)
+	n.found.Store(&found)
 }
 
 // voters returns where voters may be reached: the members that say so, and
@@ -151,6 +168,11 @@ func (n *Node) voters() []string {
 	}
 	for _, addr := range n.cfg.Seeds {
 		add(addr)
+	}
+	if found := n.found.Load(); found != nil {
+		for _, addr := range *found {
+			add(addr)
+		}
 	}
 	return list
 }

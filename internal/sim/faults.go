@@ -31,9 +31,7 @@ type Plan struct {
 	Seed uint64
 	// Gentle plans only stop nodes in good order: nothing may be lost then.
 	Gentle bool
-	// Orderly plans do not accept late messages (history.orderly).
-	Orderly bool
-	Faults  []Fault
+	Faults []Fault
 }
 
 // kinds of faults; the numbers of the fault list are in the comments.

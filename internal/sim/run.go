@@ -28,7 +28,7 @@ type Result struct {
 // files and must be empty. The error says that the run could not begin.
 func Run(dir string, p Plan, log *slog.Logger) (Result, error) {
 	hist := newHistory()
-	hist.orderly = p.Orderly && !p.has("duplicate")
+	hist.twice = p.has("duplicate")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c := &cluster{

@@ -20,7 +20,6 @@ var (
 	seeds  = flag.Int("seeds", 20, "number of seeds")
 	first  = flag.Uint64("first", 1, "first seed")
 	shrink = flag.Int("shrink", 12, "how many runs may be spent on a smaller plan")
-	strict = flag.Bool("strict", false, "late messages are failures after any fault (I2 at receivers, I11)")
 	logs   = flag.Bool("logs", false, "print the nodes' logs")
 )
 
@@ -37,7 +36,6 @@ func TestSeeds(t *testing.T) {
 		seed := *first + uint64(i)
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			plan := NewPlan(seed)
-			plan.Orderly = *strict
 			r := simulate(t, plan)
 			total.add(r.Stats)
 			if len(r.Violations) > 0 {

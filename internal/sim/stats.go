@@ -17,8 +17,7 @@ func (s *Stats) add(o Stats) {
 	s.Loads += o.Loads
 	s.Refused += o.Refused
 	s.Heard += o.Heard
-	s.Overtaken += o.Overtaken
-	s.Stale += o.Stale
+	s.Again += o.Again
 	s.Acked += o.Acked
 	s.Unknown += o.Unknown
 	s.LostNotes += o.LostNotes
@@ -32,7 +31,7 @@ func (s *Stats) add(o Stats) {
 
 // String is one line for the report.
 func (s Stats) String() string {
-	return fmt.Sprintf("runs=%d virtual=%v faults=%d %v ops=%d unknown=%d handlers=%d moves=%d overlaps=%d writes=%d loads=%d refused=%d heard=%d overtaken=%d stale=%d lost_notes=%d worst=%v",
+	return fmt.Sprintf("runs=%d virtual=%v faults=%d %v ops=%d unknown=%d handlers=%d moves=%d overlaps=%d writes=%d loads=%d refused=%d heard=%d again=%d lost_notes=%d worst=%v",
 		s.Runs, s.Virtual.Round(time.Second), s.Faults, s.ByFault, s.Acked, s.Unknown, s.Handlers, s.Moves, s.Overlaps,
-		s.Writes, s.Loads, s.Refused, s.Heard, s.Overtaken, s.Stale, s.LostNotes, s.Worst.Round(time.Millisecond))
+		s.Writes, s.Loads, s.Refused, s.Heard, s.Again, s.LostNotes, s.Worst.Round(time.Millisecond))
 }

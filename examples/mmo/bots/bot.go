@@ -73,7 +73,7 @@ func (b *bot) run(ctx context.Context) {
 	errands := sync.WaitGroup{}
 	defer errands.Wait()
 	busy := make(chan struct{}, 1)
-	for n := b.rand.IntN(600); !b.fleet.isEnding(); n++ {
+	for n := b.rand.IntN(9000); !b.fleet.isEnding(); n++ {
 		select {
 		case <-ctx.Done():
 			return

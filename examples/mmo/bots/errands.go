@@ -20,9 +20,9 @@ var lines = []string{
 // errand returns what the bot does beside walking in this step, or nil.
 func (b *bot) errand(n int) func(context.Context) {
 	switch {
-	case n%b.fleet.cfg.buyEvery() == 0:
+	case n%b.fleet.cfg.every(30, maxBuys) == 0:
 		return b.buy
-	case n%600 == 77:
+	case n%b.fleet.cfg.every(600, maxLines) == 77:
 		return b.chat
 	case n%900 == 123:
 		return b.post

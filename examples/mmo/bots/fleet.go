@@ -70,16 +70,18 @@ type Fleet struct {
 // it only, so that the bots do not use up the machine that they measure.
 const maxDecoders = 100
 
-// buySteps and buysPerSecond are the pace of trade: a bot buys every 3 s, in a
-// large fleet so seldom that all together buy this often.
+// A bot buys every 3 s and says something every minute. In a large fleet each
+// does it more seldom, so that all together do not exceed these, per second:
+// nobody reads more lines, and every line goes to a whole zone.
 const (
-	buySteps      = 30
-	buysPerSecond = 200
+	maxBuys  = 200
+	maxLines = 4
 )
 
-// buyEvery returns after how many steps a bot buys something.
-func (c *Config) buyEvery() int {
-	return max(buySteps, c.Count*int(time.Second/moveEvery)/buysPerSecond)
+// every returns after how many steps a bot does what it would do after steps,
+// if all together must not do it more often than most times a second.
+func (c *Config) every(steps, most int) int {
+	return max(steps, c.Count*int(time.Second/moveEvery)/most)
 }
 
 // Run starts the bots; Stop ends them.

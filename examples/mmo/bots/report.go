@@ -16,6 +16,7 @@ type Report struct {
 	Players         int64              `json:"players"`
 	MovesPerSecond  float64            `json:"moves_per_second"`
 	PushesPerSecond float64            `json:"pushes_per_second"`
+	FramesPerSecond float64            `json:"frames_per_second"` // of these, what is near
 	CallsPerSecond  float64            `json:"calls_per_second"`
 	BytesPerSecond  float64            `json:"bytes_per_second"`
 	MoveToSeen      Latency            `json:"move_to_seen_ms"`
@@ -42,7 +43,8 @@ func (f *Fleet) Report(seconds float64, players int64) Report {
 	t := f.Totals()
 	r := Report{
 		Players: players, MovesPerSecond: round(float64(t.Moves) / seconds), PushesPerSecond: round(float64(t.Frames+t.Events) / seconds),
-		CallsPerSecond: round(float64(t.Calls) / seconds), BytesPerSecond: round(float64(t.Bytes) / seconds),
+		FramesPerSecond: round(float64(t.Frames) / seconds),
+		CallsPerSecond:  round(float64(t.Calls) / seconds), BytesPerSecond: round(float64(t.Bytes) / seconds),
 		MoveToSeen: f.seen.summary(), Outages: f.outages.summary(), AfterKill: f.afterKill.summary(), Latency: map[string]Latency{}, Acked: t.Acked,
 	}
 	for name, h := range f.latencies {

@@ -53,7 +53,7 @@ type Player struct {
 
 // Periods of a player's housekeeping.
 const (
-	touchEvery = 2 * time.Second  // tell the zone and the channels that we are here
+	touchEvery = 4 * time.Second  // tell the zone and the channels that we are here
 	placeEvery = 10 * time.Second // copy the place to the document
 	// confirmTime is how long a session from the document is believed: gates
 	// repeat theirs every second.

@@ -70,8 +70,12 @@ func (z *Zone) everySecond() {
 			continue
 		}
 		if hp := v.e.HP(); int32(hp) < v.MaxHP {
-			z.area.SetHP(v.e, uint16(min(int32(hp)+2, v.MaxHP)))
-			_ = PlayerOf(z, v.ID).SendHealth(int32(v.e.HP()), false)
+			now := min(int32(hp)+2, v.MaxHP)
+			z.area.SetHP(v.e, uint16(now))
+			// Everybody near sees it in the frames; the sheet may lag a little.
+			if now == v.MaxHP || now%10 < 2 {
+				_ = PlayerOf(z, v.ID).SendHealth(now, false)
+			}
 		}
 	}
 }

@@ -36,9 +36,11 @@ func New[T any](t testing.TB, appendTo func([]byte, *T) []byte, parse func([]byt
 	require.NoError(t, err)
 	descriptor, err := Descriptor(reflect.TypeFor[T]())
 	require.NoError(t, err)
-	return Codec[T]{append: appendTo, parse: parse, Reflect: reflected, Dynamic: descriptor,
+	return Codec[T]{
+		append: appendTo, parse: parse, Reflect: reflected, Dynamic: descriptor,
 		// A map makes room for 8 entries at the first.
-		perByte: 16 * uint64(largest(reflect.TypeFor[T](), map[reflect.Type]bool{}))}
+		perByte: 16 * uint64(largest(reflect.TypeFor[T](), map[reflect.Type]bool{})),
+	}
 }
 
 // Same compares without printing kilobytes.
