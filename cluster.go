@@ -115,11 +115,12 @@ func (cl *cluster) start(ctx context.Context) error {
 	if err := cl.open(ctx); err != nil {
 		return err
 	}
-	if err := cl.meta.WaitReady(ctx); err != nil {
-		return fmt.Errorf("%w: wait for the cluster: %w", ErrNoQuorum, err)
-	}
+	// In this order: a voter hears nothing before the others count it as one.
 	if err := cl.join(ctx); err != nil {
 		return err
+	}
+	if err := cl.meta.WaitReady(ctx); err != nil {
+		return fmt.Errorf("%w: wait for the cluster: %w", ErrNoQuorum, err)
 	}
 	if err := cl.openSession(ctx); err != nil {
 		return err
@@ -243,7 +244,7 @@ func (cl *cluster) join(ctx context.Context) error {
 		return nil
 	}
 	if err := cl.meta.Join(ctx); err != nil {
-		return fmt.Errorf("join the cluster: %w", metaError(err))
+		return fmt.Errorf("join the cluster: %w", memberError(ctx, err))
 	}
 	return nil
 }

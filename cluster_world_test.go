@@ -148,6 +148,9 @@ func (a *notes) Where(context.Context) (string, error) {
 // to it, have seen.
 func (a *notes) Count(context.Context) (int64, error) { return a.n, nil }
 
+// Generation returns the generation of the activation's fence.
+func (a *notes) Generation(context.Context) (uint64, error) { return a.Fence().Generation, nil }
+
 // Pass sends a message on to another actor, as this one.
 func (a *notes) Pass(_ context.Context, to int64, sender, seq int64) error {
 	return troupe.SendFrom(a, troupe.ID("notes", to), "Note", sender, seq)
