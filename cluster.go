@@ -51,6 +51,7 @@ type cluster struct {
 	buffers sync.Pool // of *frameBuffer
 
 	refresh     sync.Mutex // one refreshView at a time
+	telling     sync.Mutex // one Update of the session at a time
 	incarnation uint64     // of the process, on the transport
 
 	ctx      context.Context
@@ -58,6 +59,7 @@ type cluster struct {
 	wg       sync.WaitGroup
 	draining atomic.Bool
 	leaving  atomic.Bool
+	untold   atomic.Bool // an Update failed, and may be heard late
 }
 
 func newCluster(n *Node, cfg ClusterConfig) (*cluster, error) {
@@ -94,12 +96,7 @@ func (cl *cluster) addKind(k *kind) error {
 	}
 	cl.byHash[k.hash] = k
 	k.clustered = k.class == classVirtual || k.class == classStub
-	k.hosted = len(k.roles) == 0
-	for _, role := range k.roles {
-		for _, own := range cl.cfg.Roles {
-			k.hosted = k.hosted || role == own
-		}
-	}
+	k.hosted.Store(!k.disabled && cl.hasRole(k))
 	return nil
 }
 
@@ -252,7 +249,7 @@ func (cl *cluster) join(ctx context.Context) error {
 func (cl *cluster) info() core.Info {
 	info := core.Info{Roles: cl.cfg.Roles, Meta: appendMeta(nil, cl.load(), cl.incarnation)}
 	for _, k := range cl.node.sortedKinds() {
-		if k.hosted && k.clustered {
+		if k.hosted.Load() && k.clustered {
 			info.Kinds = append(info.Kinds, k.name)
 		}
 	}

@@ -331,7 +331,7 @@ func (cl *cluster) runShards() {
 	for {
 		if !cl.draining.Load() {
 			for _, k := range cl.node.sortedKinds() {
-				if k.class == classStub && k.hosted {
+				if k.class == classStub && k.hosted.Load() {
 					cl.placeShards(k, h)
 				}
 			}
@@ -421,6 +421,9 @@ func (cl *cluster) runRebalance() {
 			cl.rebalance(h, cl.cfg.RebalanceRate)
 		}
 		if tick%loadEvery == 0 {
+			if cl.untold.Swap(false) {
+				reported = -1
+			}
 			reported = cl.reportLoad(reported)
 		}
 	}
@@ -445,10 +448,12 @@ func (cl *cluster) reportLoad(reported int64) int64 {
 	if diff := max(load-reported, reported-load); reported >= 0 && diff*10 <= reported {
 		return reported
 	}
-	info := cl.info()
 	ctx, cancel := context.WithTimeout(cl.ctx, time.Second)
 	defer cancel()
-	if err := cl.session.Load().Update(ctx, info); err != nil {
+	cl.telling.Lock()
+	defer cl.telling.Unlock()
+	if err := cl.session.Load().Update(ctx, cl.info()); err != nil {
+		cl.untold.Store(true)
 		return reported
 	}
 	return load

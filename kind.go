@@ -77,7 +77,7 @@ func Local[T any, P ActorPtr[T]](name string, options ...Option) Kind {
 }
 
 // Stub declares a service in N shards (see Shards), each of which is one actor
-// on one of the nodes that enable the kind (see Role). A key belongs to the
+// on one of the nodes that host the kind (see Role, Disabled). A key belongs to the
 // shard that ShardOf names. Shards are activated when the node starts.
 func Stub[T any, P ActorPtr[T]](name string, options ...Option) Kind {
 	return newKind[T, P](name, classStub, options)
@@ -131,6 +131,7 @@ type kindConfig struct {
 	shards      int
 	size        int
 	roles       []string
+	disabled    bool
 	supervision Supervision
 	retries     int
 	placement   Placement
@@ -232,6 +233,13 @@ func Role(names ...string) Option {
 	return option("Role", func(c *kindConfig) error { c.roles = append(c.roles, names...); return nil })
 }
 
+// Disabled keeps the shards of a stub away from this node until Enable. All
+// nodes register the kind, so that all can send to it; each decides by itself
+// whether it starts disabled. It means nothing on a node without a cluster.
+func Disabled() Option {
+	return option("Disabled", func(c *kindConfig) error { c.disabled = true; return nil })
+}
+
 // Retries delivers a message again, up to n times, after a panic and the
 // restart that follows; then it is dead-lettered with ErrPoison. Handlers must
 // be idempotent. Defaults to 0: a panic costs the message.
@@ -272,10 +280,10 @@ type kind struct {
 	measured     bool // StateBytes is implemented and needed
 	nextPick     atomic.Uint64
 	foreignCount atomic.Int64
-	foreign      sync.Map // Ref of an actor on another node -> *cell
-	clustered    bool     // ids live on one node of a cluster
-	hash         uint32   // the kind on the wire
-	hosted       bool     // this node's roles allow the kind
+	foreign      sync.Map    // Ref of an actor on another node -> *cell
+	clustered    bool        // ids live on one node of a cluster
+	hash         uint32      // the kind on the wire
+	hosted       atomic.Bool // this node takes its actors, see Enable
 }
 
 func newKindOf(n *Node, k Kind) (*kind, error) {
@@ -352,7 +360,7 @@ func (k *kind) configure() error {
 // optionClass names the options that make sense for one class of kinds only.
 var optionClass = map[string]kindClass{
 	"IdleAfter": classVirtual, "MaxActive": classVirtual, "MaxActiveBytes": classVirtual, "PlaceBy": classVirtual,
-	"Shards": classStub, "Size": classPool,
+	"Shards": classStub, "Disabled": classStub, "Size": classPool,
 }
 
 const (
