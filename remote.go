@@ -83,7 +83,7 @@ func (c *cell) forward(e *envelope, from Ref, fromEpoch uint64) error {
 			waiter.reply(flushMethod, nil, nil) // going round in a circle
 			return nil
 		}
-		cl.spawn(func() { waiter.reply(flushMethod, nil, cl.flush(link, c, epoch, hops)) })
+		cl.spawn(func() { waiter.reply(flushMethod, nil, cl.flush(link, c, epoch, hops, flushTimeout)) })
 		return nil
 	}
 	if e.meta != nil && e.meta.remote != nil {
@@ -199,7 +199,12 @@ func (c *cell) arrivedFirst() {
 // when that is over. One that fails is repeated for flushLimit: only a node that
 // this one cannot reach for so long, and the others can, is given up while its
 // session lives, and what it still holds may then be overtaken.
+//
+// The first ones are not waited for so long: two nodes that have yet to learn
+// that the id has moved between them may wait for each other's flush, and the
+// next one finds them wiser.
 const (
+	flushFirst   = 50 * time.Millisecond
 	flushTimeout = time.Second
 	flushPause   = 20 * time.Millisecond
 	flushLimit   = 15 * time.Second
@@ -222,7 +227,7 @@ var flushMethod = &Method[struct{}, struct{}]{
 // cannot any more because the session at its end is over.
 func (cl *cluster) flushUntil(link *peerLink, c *cell, epoch uint64) {
 	limit := cl.node.now() + int64(flushLimit)
-	for cl.flush(link, c, epoch, 0) != nil {
+	for patience := flushFirst; cl.flush(link, c, epoch, 0, patience) != nil; patience = min(2*patience, flushTimeout) {
 		if !cl.alive(link.session) || cl.node.now() > limit || cl.ctx.Err() != nil {
 			return
 		}
@@ -231,12 +236,12 @@ func (cl *cluster) flushUntil(link *peerLink, c *cell, epoch uint64) {
 }
 
 // flush waits until what was sent to c's id over link has arrived, at most
-// flushTimeout.
-func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64) error {
-	ctx, cancel := context.WithTimeout(cl.ctx, flushTimeout)
+// timeout.
+func (cl *cluster) flush(link *peerLink, c *cell, epoch, hops uint64, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(cl.ctx, timeout)
 	defer cancel()
 	n := cl.node
-	call := n.calls.begin(0, n.now()+int64(flushTimeout))
+	call := n.calls.begin(0, n.now()+int64(timeout))
 	call.m, call.target = flushMethod, c
 	// Not the call's own meta: it would keep the hops for its next user.
 	e := envelope{m: flushMethod, meta: &meta{call: call, hops: hops}}

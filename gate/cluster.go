@@ -97,6 +97,7 @@ func (c *Cluster) NewGate(cfg Config) (*Gate, error) {
 		return nil, err
 	}
 	c.gate = g
+	c.heard[cfg.Name] = heardInfo{g.Info(), time.Now()} // who asks at once finds it
 	return g, nil
 }
 

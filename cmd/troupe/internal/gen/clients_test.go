@@ -32,13 +32,22 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
+// need skips the test without the programs; CI has to have them.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
-			t.Skip(err)
+			missing(t, err)
 		}
 	}
+}
+
+func missing(t *testing.T, what any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 func copyFile(t *testing.T, from, to string) {
@@ -62,7 +71,7 @@ func TestTypeScriptClient(t *testing.T) {
 	t.Parallel()
 	modules := os.Getenv("TROUPE_NODE_MODULES")
 	if modules == "" {
-		t.Skip("TROUPE_NODE_MODULES names no directory")
+		missing(t, "TROUPE_NODE_MODULES names no directory")
 	}
 	need(t, "node")
 	file, dir := samples(t), t.TempDir()
