@@ -175,7 +175,7 @@ func TestClusterMembers(t *testing.T) {
 }
 
 // TestClusterShardsAfterCrash: each shard has one owner, at rest and after one
-// owner died (I14).
+// owner died, and few have moved (I14).
 func TestClusterShardsAfterCrash(t *testing.T) {
 	inCluster(t, troupetest.Config{Nodes: 4}, func(t *testing.T, c *troupetest.Cluster, w *world) {
 		time.Sleep(20 * time.Second) // shards move one at a time
@@ -185,12 +185,15 @@ func TestClusterShardsAfterCrash(t *testing.T) {
 		time.Sleep(2 * ttl)
 		after := shardNodes(t, c, 0)
 		require.Equal(t, after, shardNodes(t, c, 1))
+		// Who claims the shards may know of some claims only, and fill a host
+		// beyond its share, which then gives one up.
+		moved := 0
 		for i := range before {
-			if before[i] != "n3" {
-				require.Equal(t, before[i], after[i], "shard %d moved though its owner lives", i)
-			} else {
-				require.NotEqual(t, "n3", after[i])
+			require.NotEqual(t, "n3", after[i])
+			if after[i] != before[i] {
+				moved++
 			}
 		}
+		require.LessOrEqual(t, moved, 5*len(before)/16, "more than 1.25 of a node's share moved: %v, then %v", before, after)
 	})
 }
