@@ -290,7 +290,7 @@ func callerNode(from Caller) (*Node, *cell) {
 // actor yet.
 func (k *kind) spawn(parent *cell, init initFunc) (*cell, error) {
 	n := k.node
-	if err := n.admit(parent); err != nil {
+	if err := n.admit(parent != nil); err != nil {
 		return nil, err
 	}
 	c := k.newCell(n.nextLocal.Add(1), "")

@@ -33,6 +33,7 @@ type Handle struct {
 	kind *kind
 	ref  Ref
 	ctx  context.Context
+	late bool // see WhileDraining
 }
 
 // HandleOf returns a handle to ref. It never fails: an unknown kind is reported
@@ -59,6 +60,15 @@ func (h Handle) Ref() Ref { return h.ref }
 // for room (see Wait), and carry its trace context.
 func (h Handle) With(ctx context.Context) Handle {
 	h.ctx = ctx
+	return h
+}
+
+// WhileDraining returns a handle whose messages from the node are taken until it
+// has handed everything over, while they would otherwise be refused from the
+// moment that it begins to stop. It is for what runs beside the actors and has
+// to finish, such as a gate. Any goroutine may use it.
+func (h Handle) WhileDraining() Handle {
+	h.late = true
 	return h
 }
 
@@ -140,7 +150,7 @@ func (h *Handle) admit() error {
 	case h.kind == nil:
 		return ErrUnknownKind
 	}
-	return h.node.admit(h.from)
+	return h.node.admit(h.from != nil || h.late)
 }
 
 // route puts e into the mailbox of the target or on its way to another node.

@@ -74,7 +74,7 @@ func (n *Node) AcquireLease(ctx context.Context, name string, ttl time.Duration)
 	if name == "" || ttl < 0 || ttl > 0 && ttl < time.Second {
 		return nil, fmt.Errorf("lease %q: %w: empty name, or a TTL below 1s", name, ErrBadConfig)
 	}
-	if err := n.admit(nil); err != nil {
+	if err := n.admit(false); err != nil {
 		return nil, fmt.Errorf("lease %q: %w", name, err)
 	}
 	if n.cluster == nil {

@@ -288,9 +288,10 @@ func (n *Node) stopCells(ctx context.Context) error {
 // stopGrace is how long handlers get to notice that their context ended.
 const stopGrace = 100 * time.Millisecond
 
-// admit refuses messages that the node does not take in its present state.
-func (n *Node) admit(from *cell) error {
-	if from == nil && n.draining.Load() || n.stopping.Load() || n.state.Load() == nodeNew {
+// admit refuses messages that the node does not take in its present state: late
+// ones, such as those of actors, are taken while it drains.
+func (n *Node) admit(late bool) error {
+	if !late && n.draining.Load() || n.stopping.Load() || n.state.Load() == nodeNew {
 		return ErrStopped
 	}
 	return nil

@@ -38,7 +38,7 @@ const idWindow = 10 * time.Second
 // must use the same Origin and bit split for one pool. On a node by itself
 // cfg.Worker is used as it is. The source ends with the node.
 func (n *Node) NewIDSource(ctx context.Context, pool string, cfg SnowflakeConfig) (*IDSource, error) {
-	if err := n.admit(nil); err != nil {
+	if err := n.admit(false); err != nil {
 		return nil, fmt.Errorf("ids %q: %w", pool, err)
 	}
 	source := &IDSource{}

@@ -57,7 +57,7 @@ func Publish[M any](from Caller, topic string, message M) error {
 	if n == nil {
 		return ErrNoActor
 	}
-	if err := n.admit(c); err != nil {
+	if err := n.admit(c != nil); err != nil {
 		return fmt.Errorf("publish %q: %w", topic, err)
 	}
 	err := publishLocal(n, topic, message)

@@ -75,7 +75,8 @@ func (p *nodePeers) Release(ctx context.Context, gate string, r ReleaseRequest) 
 func (c *Cluster) probe(ctx context.Context, gate string) chan bool {
 	result := make(chan bool, 1)
 	go func() {
-		_, err := troupe.Invoke(ctx, troupe.HandleOf(c.speaker(), troupe.Ref{Kind: kindHear, Node: gate}), wakeMethod, wakeArgs{})
+		to := troupe.HandleOf(c.node, troupe.Ref{Kind: kindHear, Node: gate}).WhileDraining()
+		_, err := troupe.Invoke(ctx, to, wakeMethod, wakeArgs{})
 		result <- errors.Is(err, troupe.ErrUnreachable)
 	}()
 	return result
