@@ -50,9 +50,9 @@ type cluster struct {
 
 	buffers sync.Pool // of *frameBuffer
 
-	refresh     sync.Mutex // one refreshView at a time
-	telling     sync.Mutex // one Update of the session at a time
-	incarnation uint64     // of the process, on the transport
+	refresh     sync.Mutex    // one refreshView at a time
+	telling     chan struct{} // capacity 1: one Update of the session at a time
+	incarnation uint64        // of the process, on the transport
 
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -68,7 +68,8 @@ func newCluster(n *Node, cfg ClusterConfig) (*cluster, error) {
 		return nil, err
 	}
 	cl := &cluster{
-		node: n, cfg: cfg, log: n.log,
+		telling: make(chan struct{}, 1),
+		node:    n, cfg: cfg, log: n.log,
 		byHash:  make(map[uint32]*kind),
 		links:   make(map[uint64]*peerLink),
 		changed: make(chan struct{}, 1),

@@ -47,8 +47,8 @@ func (cl *cluster) hasRole(k *kind) bool {
 // enable tells the cluster. A session that opens meanwhile may tell it too; if
 // this fails, the next load report takes it back.
 func (cl *cluster) enable(ctx context.Context, k *kind) error {
-	cl.telling.Lock()
-	defer cl.telling.Unlock()
+	cl.telling <- struct{}{} // it waits for the network, so this is no mutex
+	defer func() { <-cl.telling }()
 	if k.hosted.Swap(true) {
 		return nil
 	}

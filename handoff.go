@@ -450,8 +450,8 @@ func (cl *cluster) reportLoad(reported int64) int64 {
 	}
 	ctx, cancel := context.WithTimeout(cl.ctx, time.Second)
 	defer cancel()
-	cl.telling.Lock()
-	defer cl.telling.Unlock()
+	cl.telling <- struct{}{} // it waits for the network, so this is no mutex
+	defer func() { <-cl.telling }()
 	if err := cl.session.Load().Update(ctx, cl.info()); err != nil {
 		cl.untold.Store(true)
 		return reported
